@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The table of commands. A new command is a line in enum command_id, an entry here, and its function
+ * in the list of src/cli/main.c.
+ */
+#include "config/command_table.h"
+
+#include <limits.h>
+
+static const char point_help[] =
+	"A restore point: its id, the beginning of its id, or 'latest'. A PATH after ':' that begins "
+	"with '/' is one of the backed up host; 'NAME' or 'NAME/PATH' is what the writer NAME backed "
+	"up, or something in it.";
+
+const struct command command_table[COMMAND_COUNT] = {
+	[COMMAND_INIT] = {
+		.name = "init",
+		.summary = "create a repository",
+		.text = "Makes a new repository in an empty or absent folder, encrypted with a random "
+			"master key. The key is locked with a password or a key file; more can be "
+			"added later with 'holdfast key add'.\n"
+			"\n"
+			"With --key-file, a file that does not exist is made, with 64 random bytes. A "
+			"repository whose every password and key file is lost cannot be read by "
+			"anyone: keep a copy elsewhere.",
+		.repository = true,
+		.flags = {FLAG_LABEL},
+		.examples = {
+			{"holdfast init -r /srv/backup", "asks for a new password"},
+			{"holdfast init -r /srv/backup --key-file /root/backup.key",
+			 "makes the key file and uses it"},
+		},
+	},
+	[COMMAND_BACKUP] = {
+		.name = "backup",
+		.summary = "back up folders and databases",
+		.text = "Backs up each PATH, and what each writer offers, into one restore point. Only "
+			"what changed since the last restore point of this host is read; data that the "
+			"repository has already is not stored again.\n"
+			"\n"
+			"A writer brings its database to a consistent point, so the copy of a running "
+			"database is one it can start from. Plain folders are read as they are: the "
+			"restore point says so (consistency 'none').\n"
+			"\n"
+			"A backup that is interrupted, even killed, leaves a sound repository; what it "
+			"had stored is used by the next one. SIGINT and SIGTERM end it cleanly with "
+			"exit code 1.",
+		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to back up."},
+		.repository = true,
+		.flags = {FLAG_WRITER, FLAG_EXCLUDE, FLAG_ONE_FILE_SYSTEM, FLAG_TAG, FLAG_BACKUP_HOST,
+			  FLAG_FORCE_READ, FLAG_STATS},
+		.examples = {
+			{"holdfast backup -r /srv/backup /etc /home", "folders"},
+			{"holdfast backup -r /srv/backup --writer postgresql",
+			 "the PostgreSQL cluster of this machine, while it runs"},
+			{"holdfast backup -r /srv/backup --exclude '*.tmp' /srv/www", "not all of it"},
+		},
+		.exits = {{3, "The restore point was made, but something was left out or could not "
+			      "be read; the warnings say what."}},
+	},
+	[COMMAND_LIST] = {
+		.name = "list",
+		.summary = "list restore points, or what is in one",
+		.text = "Without an operand, lists the restore points, oldest first. With a restore "
+			"point, shows what is known of it. With a path, lists that folder or file.",
+		.operands = {"POINT[:PATH]", 0, 1, point_help},
+		.repository = true,
+		.flags = {FLAG_RECURSIVE, FLAG_WITH_HOST, FLAG_WITH_TAG},
+		.examples = {
+			{"holdfast list -r /srv/backup", "all restore points"},
+			{"holdfast list -r /srv/backup latest:/etc", "a folder in the newest one"},
+			{"holdfast list -r /srv/backup latest:postgresql/base", "a database's folder"},
+		},
+	},
+	[COMMAND_RESTORE] = {
+		.name = "restore",
+		.summary = "restore a restore point, or part of one",
+		.text = "A PATH that is a folder is restored so that DIR holds its contents; a file is "
+			"restored to DIR/NAME.\n"
+			"\n"
+			"Without PATH everything is restored. Folders appear in DIR under their whole "
+			"path. A database that is all there is in the restore point goes straight into "
+			"DIR, ready to be started; beside folders or other databases it goes into "
+			"DIR/NAME.\n"
+			"\n"
+			"DIR must be empty or absent, unless --delta or --overwrite says what to do "
+			"with what is there. Nothing outside of DIR is touched, but for tablespaces: "
+			"they go back to the folder they came from, or to where --tablespace-map "
+			"says.",
+		.operands = {"POINT[:PATH]", 1, 1, point_help},
+		.repository = true,
+		.flags = {FLAG_TO, FLAG_DELTA, FLAG_OVERWRITE, FLAG_TABLESPACE_MAP, FLAG_STATS},
+		.examples = {
+			{"holdfast restore -r /srv/backup latest:/etc --to /tmp/etc", "one folder"},
+			{"holdfast restore -r /srv/backup latest --to /var/lib/postgresql/15/main",
+			 "a database cluster"},
+			{"holdfast restore -r /srv/backup latest --to /srv/www --delta",
+			 "back to how it was, quickly"},
+		},
+		.exits = {{3, "Restored, but something could not be set as it was, such as an owner; "
+			      "the warnings say what."}},
+	},
+	[COMMAND_VERIFY] = {
+		.name = "verify",
+		.summary = "check that the repository is whole",
+		.text = "Checks, for all restore points or for the one given, that everything it needs "
+			"is there: every folder, every file map, every piece of data. With --stored, "
+			"also that what is stored is not damaged; with --read-data, that each byte "
+			"decrypts to what was backed up.",
+		.operands = {"POINT", 0, 1, "The restore point to check; default all."},
+		.repository = true,
+		.flags = {FLAG_STORED, FLAG_READ_DATA},
+		.examples = {
+			{"holdfast verify -r /srv/backup", "structure"},
+			{"holdfast verify -r /srv/backup --read-data", "every byte"},
+		},
+		.exits = {{1, "Something is missing or damaged; each problem is printed."}},
+	},
+	[COMMAND_FORGET] = {
+		.name = "forget",
+		.summary = "remove restore points",
+		.text = "Removes the restore points given, or all that no --keep rule keeps. Rules "
+			"apply to each host, and to each set of paths and writers on it, separately. "
+			"Space is given back by 'holdfast prune'.",
+		.operands = {"POINT...", 0, UINT_MAX, "Restore points to remove; without any, the "
+						      "rules decide."},
+		.repository = true,
+		.flags = {FLAG_KEEP_LAST, FLAG_KEEP_DAILY, FLAG_KEEP_WEEKLY, FLAG_KEEP_MONTHLY,
+			  FLAG_KEEP_YEARLY, FLAG_KEEP_WITHIN, FLAG_WITH_TAG, FLAG_WITH_HOST, FLAG_DRY_RUN,
+			  FLAG_PRUNE, FLAG_GRACE},
+		.examples = {
+			{"holdfast forget -r /srv/backup --keep-daily 7 --keep-weekly 5 --dry-run",
+			 "what would go"},
+			{"holdfast forget -r /srv/backup 3f2a", "one restore point"},
+		},
+	},
+	[COMMAND_PRUNE] = {
+		.name = "prune",
+		.summary = "give back the space of data no restore point needs",
+		.text = "Works in two steps, so that it can run while backups do. The first marks what "
+			"no restore point needs. A later run, once the grace time has passed, looks "
+			"again, takes back the marks of what came into use meanwhile, and deletes the "
+			"rest.",
+		.repository = true,
+		.flags = {FLAG_DRY_RUN, FLAG_GRACE},
+		.examples = {{"holdfast prune -r /srv/backup", "from a timer, once a day"}},
+	},
+	[COMMAND_KEY_ADD] = {
+		.name = "key add",
+		.summary = "add a password or key file",
+		.text = "Adds one more password or key file that opens the repository. No data is "
+			"written again. The repository is opened with --password-file or --key-file "
+			"as always; what is added is given by --new-password-file or --new-key-file, "
+			"or asked for.",
+		.repository = true,
+		.flags = {FLAG_NEW_PASSWORD_FILE, FLAG_NEW_KEY_FILE, FLAG_LABEL},
+		.examples = {{"holdfast key add -r /srv/backup --new-key-file /root/backup.key",
+			      "a key file for backups without a person"}},
+	},
+	[COMMAND_KEY_LIST] = {
+		.name = "key list",
+		.summary = "list passwords and key files",
+		.text = "Lists the key slots: id, kind, when it was made, and its label.",
+		.repository = true,
+		.examples = {{"holdfast key list -r /srv/backup", "who can open it"}},
+	},
+	[COMMAND_KEY_REMOVE] = {
+		.name = "key remove",
+		.summary = "remove a password or key file",
+		.text = "Removes a key slot. The last one cannot be removed. Whoever knew the password "
+			"and kept a copy of the removed slot can still read a copy of the "
+			"repository.",
+		.operands = {"ID", 1, 1, "The slot, as 'holdfast key list' shows it, or the beginning "
+					 "of its id."},
+		.repository = true,
+		.examples = {{"holdfast key remove -r /srv/backup 8c41", "a slot by its id"}},
+	},
+	[COMMAND_STATS] = {
+		.name = "stats",
+		.summary = "show how much is stored",
+		.text = "Counts restore points and stored files, and compares what was backed up with "
+			"what it takes to store it.",
+		.repository = true,
+		.examples = {{"holdfast stats -r /srv/backup", "sizes and ratio"}},
+	},
+	[COMMAND_PLAN] = {
+		.name = "plan",
+		.summary = "show how a backup would be made, and why",
+		.text = "For each PATH and writer: the file system it is on, the snapshot provider that "
+			"would be used and why, and the consistency that can be expected. Changes "
+			"nothing.",
+		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to plan for."},
+		.flags = {FLAG_WRITER},
+		.examples = {{"holdfast plan /etc --writer postgresql", "before the first backup"}},
+	},
+	[COMMAND_CONFIG_SHOW] = {
+		.name = "config show",
+		.summary = "show settings and where they come from",
+		.text = "Prints the settings that are set, or with --effective all of them, each with "
+			"its value, its unit and its origin: the default, a line of the configuration "
+			"file, a variable of the environment, or the command line.",
+		.repository = true,
+		.flags = {FLAG_EFFECTIVE},
+		.examples = {{"holdfast config show --effective", "everything in force"}},
+	},
+	[COMMAND_VERSION] = {
+		.name = "version",
+		.summary = "show the version",
+		.text = "Shows the version of the program, and of the repository format it writes.",
+		.examples = {{"holdfast version --json", "for programs"}},
+	},
+	[COMMAND_HELP] = {
+		.name = "help",
+		.summary = "show help",
+		.text = "Shows the commands, or what there is to know of one. 'holdfast help errors' "
+			"lists every error with its cause and what to do; 'holdfast help settings' "
+			"every setting.",
+		.operands = {"COMMAND", 0, 2, "A command, 'errors', or 'settings'."},
+		.flags = {FLAG_MAN, FLAG_COMPLETION, FLAG_WRITE_DOCS},
+		.examples = {
+			{"holdfast help backup", "one command"},
+			{"holdfast help --man backup | man -l -", "as a manual page"},
+		},
+	},
+};

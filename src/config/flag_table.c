@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The table of flags. A new flag is a line in enum flag_id, an entry here, and its id in the list of
+ * each command that takes it.
+ */
+#include "config/flag_table.h"
+
+const enum flag_id flag_table_repository[] = {
+	FLAG_REPOSITORY, FLAG_PASSWORD_FILE, FLAG_KEY_FILE, FLAG_CACHE_DIR, FLAG_NONE,
+};
+
+const enum flag_id flag_table_common[] = {
+	FLAG_CONFIG, FLAG_OPTION, FLAG_JSON, FLAG_QUIET, FLAG_HELP, FLAG_NONE,
+};
+
+const struct flag flag_table[FLAG_COUNT] = {
+	/* every command */
+	[FLAG_CONFIG] = {"config", 0, FLAG_VALUE, "FILE", OPTION_NONE,
+			 "read settings from FILE instead of /etc/holdfast/holdfast.conf"},
+	[FLAG_OPTION] = {"option", 0, FLAG_LIST, "SECTION.KEY=VALUE", OPTION_NONE,
+			 "set any setting of the configuration file"},
+	[FLAG_JSON] = {"json", 0, FLAG_SWITCH, NULL, OPTION_OUTPUT_JSON,
+		       "print JSON, one object a line"},
+	[FLAG_QUIET] = {"quiet", 'q', FLAG_SWITCH, NULL, OPTION_OUTPUT_QUIET,
+			"print results, warnings and errors only"},
+	[FLAG_HELP] = {"help", 'h', FLAG_SWITCH, NULL, OPTION_NONE, "show this help"},
+
+	/* commands on a repository */
+	[FLAG_REPOSITORY] = {"repository", 'r', FLAG_VALUE, "REPO", OPTION_REPOSITORY_LOCATION,
+			     "where the repository is"},
+	[FLAG_PASSWORD_FILE] = {"password-file", 0, FLAG_VALUE, "FILE",
+				OPTION_REPOSITORY_PASSWORD_FILE,
+				"file whose first line is the password"},
+	[FLAG_KEY_FILE] = {"key-file", 0, FLAG_VALUE, "FILE", OPTION_REPOSITORY_KEY_FILE,
+			   "file with random bytes that opens the repository"},
+	[FLAG_CACHE_DIR] = {"cache-dir", 0, FLAG_VALUE, "DIR", OPTION_REPOSITORY_CACHE_DIR,
+			    "folder for the local copy of the index"},
+
+	/* init, key add */
+	[FLAG_LABEL] = {"label", 0, FLAG_VALUE, "TEXT", OPTION_NONE,
+			"what 'key list' shows for the new key; default user@host"},
+	[FLAG_NEW_PASSWORD_FILE] = {"new-password-file", 0, FLAG_VALUE, "FILE", OPTION_NONE,
+				    "file whose first line is the new password"},
+	[FLAG_NEW_KEY_FILE] = {"new-key-file", 0, FLAG_VALUE, "FILE", OPTION_NONE,
+			       "new key file; made if it does not exist"},
+
+	/* backup, plan */
+	[FLAG_WRITER] = {"writer", 'w', FLAG_LIST, "NAME", OPTION_NONE,
+			 "back up what the writer NAME offers, such as postgresql"},
+	[FLAG_EXCLUDE] = {"exclude", 'x', FLAG_LIST, "PATTERN", OPTION_BACKUP_EXCLUDE,
+			  "leave out what matches: the whole path if PATTERN has a '/', else the "
+			  "name"},
+	[FLAG_ONE_FILE_SYSTEM] = {"one-file-system", 0, FLAG_SWITCH, NULL,
+				  OPTION_BACKUP_ONE_FILE_SYSTEM,
+				  "stay on the file system of each PATH"},
+	[FLAG_TAG] = {"tag", 't', FLAG_LIST, "WORD", OPTION_BACKUP_TAGS,
+		      "mark the restore point with WORD"},
+	[FLAG_BACKUP_HOST] = {"host", 0, FLAG_VALUE, "NAME", OPTION_BACKUP_HOST,
+			      "host name to write into the restore point"},
+	[FLAG_FORCE_READ] = {"force-read", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			     "read every file, also where size and times say it did not change"},
+	[FLAG_STATS] = {"stats", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			"print time and bytes of each stage at the end"},
+
+	/* list, forget */
+	[FLAG_RECURSIVE] = {"recursive", 'R', FLAG_SWITCH, NULL, OPTION_NONE,
+			    "list folders within folders, too"},
+	[FLAG_WITH_HOST] = {"host", 0, FLAG_VALUE, "NAME", OPTION_NONE,
+			    "only restore points of this host"},
+	[FLAG_WITH_TAG] = {"tag", 't', FLAG_LIST, "WORD", OPTION_NONE,
+			   "only restore points with this tag; given more than once, with any of "
+			   "them"},
+
+	/* restore */
+	[FLAG_TO] = {"to", 0, FLAG_VALUE, "DIR", OPTION_NONE, "folder to restore into; required"},
+	[FLAG_DELTA] = {"delta", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			"make DIR equal to the restore point: write what differs, remove what is "
+			"extra"},
+	[FLAG_OVERWRITE] = {"overwrite", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			    "write over what is in DIR and keep what is extra"},
+	[FLAG_TABLESPACE_MAP] = {"tablespace-map", 'T', FLAG_LIST, "OLD=NEW", OPTION_NONE,
+				 "restore the tablespace that lay in OLD into NEW"},
+
+	/* verify */
+	[FLAG_STORED] = {"stored", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			 "also check that every stored file has the bytes it should have"},
+	[FLAG_READ_DATA] = {"read-data", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			    "read, decrypt and check every byte"},
+
+	/* forget, prune */
+	[FLAG_KEEP_LAST] = {"keep-last", 0, FLAG_VALUE, "N", OPTION_FORGET_KEEP_LAST,
+			    "keep the newest N"},
+	[FLAG_KEEP_DAILY] = {"keep-daily", 0, FLAG_VALUE, "N", OPTION_FORGET_KEEP_DAILY,
+			     "keep the newest of each of the last N days that have one"},
+	[FLAG_KEEP_WEEKLY] = {"keep-weekly", 0, FLAG_VALUE, "N", OPTION_FORGET_KEEP_WEEKLY,
+			      "the same for weeks"},
+	[FLAG_KEEP_MONTHLY] = {"keep-monthly", 0, FLAG_VALUE, "N", OPTION_FORGET_KEEP_MONTHLY,
+			       "the same for months"},
+	[FLAG_KEEP_YEARLY] = {"keep-yearly", 0, FLAG_VALUE, "N", OPTION_FORGET_KEEP_YEARLY,
+			      "the same for years"},
+	[FLAG_KEEP_WITHIN] = {"keep-within", 0, FLAG_VALUE, "DURATION", OPTION_FORGET_KEEP_WITHIN,
+			      "keep what is at most DURATION older than the newest"},
+	[FLAG_DRY_RUN] = {"dry-run", 'n', FLAG_SWITCH, NULL, OPTION_NONE,
+			  "say what would be done, and do nothing"},
+	[FLAG_PRUNE] = {"prune", 0, FLAG_SWITCH, NULL, OPTION_NONE, "run 'prune' afterwards"},
+	[FLAG_GRACE] = {"grace", 0, FLAG_VALUE, "DURATION", OPTION_PRUNE_GRACE,
+			"time between marking data as unused and deleting it"},
+
+	/* config show */
+	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			    "show every setting, not only those that were set"},
+
+	/* help */
+	[FLAG_MAN] = {"man", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+		      "print the manual page (mdoc) of holdfast, of a command, or of holdfast.conf"},
+	[FLAG_COMPLETION] = {"completion", 0, FLAG_VALUE, "SHELL", OPTION_NONE,
+			     "print the completion script for SHELL (bash)"},
+	[FLAG_WRITE_DOCS] = {"write-docs", 0, FLAG_VALUE, "DIR", OPTION_NONE,
+			     "write all manual pages, the completion script and errors.md into DIR"},
+};

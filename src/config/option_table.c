@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The table of settings. A new setting is a line in enum option_id and an entry here; everything
+ * else (parsing, range checks, help, manual page) follows from it.
+ */
+#include "config/option_table.h"
+
+#define S(n) (UINT64_C(n))
+#define KIB(n) (S(n) << 10)
+#define MIB(n) (S(n) << 20)
+#define GIB(n) (S(n) << 30)
+#define HOURS(n) (S(n) * 3600)
+#define DAYS(n) (S(n) * 24 * 3600)
+
+static const char *const progress_choices[] = {"auto", "always", "never", NULL};
+
+const struct option_section option_table_sections[] = {
+	{"repository", "Where backups are kept, and what opens them."},
+	{"backup", "How a backup is made."},
+	{"restore", "How a restore is done."},
+	{"writer", "The programs that bring databases to a consistent point."},
+	{"writer.postgresql", "How the PostgreSQL writer finds and enters the database."},
+	{"forget", "Which restore points 'holdfast forget' keeps. A point is kept if any rule keeps "
+		   "it; rules given on the command line are added to these."},
+	{"prune", "How storage is given back."},
+	{"output", "What is printed."},
+	{NULL, NULL},
+};
+
+const struct option_def option_table[OPTION_COUNT] = {
+	[OPTION_REPOSITORY_LOCATION] = {
+		.section = "repository", .key = "location", .type = OPTION_TYPE_STRING,
+		.fallback = "", .env = "HOLDFAST_REPOSITORY", .since = "0.1.0",
+		.help = "where the repository is",
+		.text = "A folder: '/path', './path' or 'dir:/path'.",
+	},
+	[OPTION_REPOSITORY_PASSWORD_FILE] = {
+		.section = "repository", .key = "password_file", .type = OPTION_TYPE_PATH,
+		.fallback = "", .env = "HOLDFAST_PASSWORD_FILE", .since = "0.1.0",
+		.help = "file whose first line is the password of the repository",
+		.text = "Keep it readable by its owner only. Without it and without a key file the "
+			"password is asked for on the terminal.",
+	},
+	[OPTION_REPOSITORY_KEY_FILE] = {
+		.section = "repository", .key = "key_file", .type = OPTION_TYPE_PATH,
+		.fallback = "", .env = "HOLDFAST_KEY_FILE", .since = "0.1.0",
+		.help = "file with at least 32 random bytes that opens the repository",
+		.text = "Opens at once, where a password takes a moment by design. Goes before a "
+			"password file when both are set. Keep a copy of it elsewhere: without any key "
+			"the repository cannot be read by anyone.",
+	},
+	[OPTION_REPOSITORY_CACHE_DIR] = {
+		.section = "repository", .key = "cache_dir", .type = OPTION_TYPE_PATH,
+		.fallback = "",
+		.fallback_note = "/var/cache/holdfast for root, else $XDG_CACHE_HOME/holdfast or "
+				 "~/.cache/holdfast",
+		.env = "HOLDFAST_CACHE_DIR", .since = "0.1.0",
+		.help = "folder for the local copy of the index",
+		.text = "It can be deleted at any time and is built again from the repository.",
+	},
+	[OPTION_BACKUP_HOST] = {
+		.section = "backup", .key = "host", .type = OPTION_TYPE_STRING,
+		.fallback = "", .fallback_note = "this machine's host name", .since = "0.1.0",
+		.help = "host name to write into restore points",
+		.text = "A backup compares with the last restore point of the same host.",
+	},
+	[OPTION_BACKUP_TAGS] = {
+		.section = "backup", .key = "tags", .type = OPTION_TYPE_LIST,
+		.fallback = "", .since = "0.1.0",
+		.help = "word to mark the restore point with, for 'list' and 'forget'",
+		.text = "",
+	},
+	[OPTION_BACKUP_EXCLUDE] = {
+		.section = "backup", .key = "exclude", .type = OPTION_TYPE_LIST,
+		.fallback = "", .since = "0.1.0",
+		.help = "files and folders to leave out, as a shell pattern",
+		.text = "A pattern with '/' is matched against the whole path, any other against the "
+			"name alone. What a writer backs up is not affected.",
+	},
+	[OPTION_BACKUP_ONE_FILE_SYSTEM] = {
+		.section = "backup", .key = "one_file_system", .type = OPTION_TYPE_BOOL,
+		.fallback = "no", .since = "0.1.0",
+		.help = "stay on the file system of each given path",
+		.text = "Mount points below it are backed up as empty folders.",
+	},
+	[OPTION_BACKUP_WORKERS] = {
+		.section = "backup", .key = "workers", .type = OPTION_TYPE_NUMBER, .unit = "threads",
+		.min = 0, .max = 256, .fallback = "0", .since = "0.1.0",
+		.help = "threads that read, compress and encrypt",
+		.text = "0: one for each processor, and two more to keep the disk busy.",
+	},
+	[OPTION_BACKUP_MEMORY_LIMIT] = {
+		.section = "backup", .key = "memory_limit", .type = OPTION_TYPE_SIZE,
+		.min = MIB(32), .max = GIB(64), .fallback = "128MiB", .since = "0.1.0",
+		.help = "memory a backup may use for its data",
+		.text = "Does not grow with the repository or with the size of files.",
+	},
+	[OPTION_BACKUP_COMPRESSION_LEVEL] = {
+		.section = "backup", .key = "compression_level", .type = OPTION_TYPE_NUMBER,
+		.unit = "", .min = 1, .max = 19, .fallback = "3", .since = "0.1.0",
+		.help = "zstd level for files",
+		.text = "Higher is smaller and slower.",
+	},
+	[OPTION_BACKUP_COMPRESSION_LEVEL_PAGES] = {
+		.section = "backup", .key = "compression_level_pages", .type = OPTION_TYPE_NUMBER,
+		.unit = "", .min = 1, .max = 19, .fallback = "1", .since = "0.1.0",
+		.help = "zstd level for database pages",
+		.text = "Level 1 is the fastest and, on database pages, usually also smaller than 3.",
+	},
+	[OPTION_BACKUP_PACK_SIZE] = {
+		.section = "backup", .key = "pack_size", .type = OPTION_TYPE_SIZE,
+		.min = MIB(1), .max = MIB(512), .fallback = "64MiB", .since = "0.1.0",
+		.help = "size at which a file in the repository is closed and the next begun",
+		.text = "",
+	},
+	[OPTION_RESTORE_WORKERS] = {
+		.section = "restore", .key = "workers", .type = OPTION_TYPE_NUMBER, .unit = "threads",
+		.min = 0, .max = 256, .fallback = "0", .since = "0.1.0",
+		.help = "threads that read, decrypt and write",
+		.text = "0: one for each processor, and two more to keep the disk busy.",
+	},
+	[OPTION_WRITER_DIR] = {
+		.section = "writer", .key = "dir", .type = OPTION_TYPE_PATH,
+		.fallback = "", .fallback_note = "the libexec folder Holdfast was installed with",
+		.since = "0.1.0",
+		.help = "folder of the programs holdfast-writer-NAME",
+		.text = "",
+	},
+	[OPTION_WRITER_TIMEOUT] = {
+		.section = "writer", .key = "timeout", .type = OPTION_TYPE_DURATION,
+		.min = 1, .max = DAYS(1), .fallback = "15m", .since = "0.1.0",
+		.help = "longest time a writer may take for one step",
+		.text = "A writer that takes longer is ended, and with it its session in the database: "
+			"the database goes on as if there had been no backup. A PostgreSQL writer waits "
+			"for a checkpoint and for logs.",
+	},
+	[OPTION_POSTGRESQL_HOST] = {
+		.section = "writer.postgresql", .key = "host", .type = OPTION_TYPE_STRING,
+		.fallback = "", .fallback_note = "the socket folder libpq was built with",
+		.since = "0.1.0",
+		.help = "folder of the server's socket, or a host name",
+		.text = "The server must run on this machine: its files are read directly.",
+	},
+	[OPTION_POSTGRESQL_PORT] = {
+		.section = "writer.postgresql", .key = "port", .type = OPTION_TYPE_NUMBER, .unit = "",
+		.min = 1, .max = 65535, .fallback = "5432", .since = "0.1.0",
+		.help = "port of the server, also part of the socket's name",
+		.text = "",
+	},
+	[OPTION_POSTGRESQL_USER] = {
+		.section = "writer.postgresql", .key = "user", .type = OPTION_TYPE_STRING,
+		.fallback = "postgres", .since = "0.1.0",
+		.help = "role to log in as",
+		.text = "A superuser, or a role with REPLICATION and the right to run the backup "
+			"functions.",
+	},
+	[OPTION_POSTGRESQL_DATABASE] = {
+		.section = "writer.postgresql", .key = "database", .type = OPTION_TYPE_STRING,
+		.fallback = "postgres", .since = "0.1.0",
+		.help = "database to log in to",
+		.text = "Any will do: the whole cluster is backed up.",
+	},
+	[OPTION_POSTGRESQL_PASSFILE] = {
+		.section = "writer.postgresql", .key = "passfile", .type = OPTION_TYPE_PATH,
+		.fallback = "", .since = "0.1.0",
+		.help = "password file in the format of ~/.pgpass",
+		.text = "",
+	},
+	[OPTION_POSTGRESQL_OS_USER] = {
+		.section = "writer.postgresql", .key = "os_user", .type = OPTION_TYPE_STRING,
+		.fallback = "", .fallback_note = "the owner of the cluster's files when run by root",
+		.since = "0.1.0",
+		.help = "user of this machine to connect as",
+		.text = "Lets root log in where the server trusts the name of the peer.",
+	},
+	[OPTION_POSTGRESQL_CONNECT_TIMEOUT] = {
+		.section = "writer.postgresql", .key = "connect_timeout",
+		.type = OPTION_TYPE_DURATION, .min = 2, .max = HOURS(1), .fallback = "10s",
+		.since = "0.1.0",
+		.help = "longest wait for a connection",
+		.text = "",
+	},
+	[OPTION_FORGET_KEEP_LAST] = {
+		.section = "forget", .key = "keep_last", .type = OPTION_TYPE_NUMBER, .unit = "points",
+		.min = 0, .max = 1000000, .fallback = "0", .since = "0.1.0",
+		.help = "keep the newest so many restore points",
+		.text = "",
+	},
+	[OPTION_FORGET_KEEP_DAILY] = {
+		.section = "forget", .key = "keep_daily", .type = OPTION_TYPE_NUMBER, .unit = "days",
+		.min = 0, .max = 1000000, .fallback = "0", .since = "0.1.0",
+		.help = "keep the newest point of each of the last so many days that have one",
+		.text = "Days, weeks (from Monday), months and years are those of UTC.",
+	},
+	[OPTION_FORGET_KEEP_WEEKLY] = {
+		.section = "forget", .key = "keep_weekly", .type = OPTION_TYPE_NUMBER, .unit = "weeks",
+		.min = 0, .max = 1000000, .fallback = "0", .since = "0.1.0",
+		.help = "keep the newest point of each of the last so many weeks that have one",
+		.text = "",
+	},
+	[OPTION_FORGET_KEEP_MONTHLY] = {
+		.section = "forget", .key = "keep_monthly", .type = OPTION_TYPE_NUMBER,
+		.unit = "months", .min = 0, .max = 1000000, .fallback = "0", .since = "0.1.0",
+		.help = "keep the newest point of each of the last so many months that have one",
+		.text = "",
+	},
+	[OPTION_FORGET_KEEP_YEARLY] = {
+		.section = "forget", .key = "keep_yearly", .type = OPTION_TYPE_NUMBER, .unit = "years",
+		.min = 0, .max = 1000000, .fallback = "0", .since = "0.1.0",
+		.help = "keep the newest point of each of the last so many years that have one",
+		.text = "",
+	},
+	[OPTION_FORGET_KEEP_WITHIN] = {
+		.section = "forget", .key = "keep_within", .type = OPTION_TYPE_DURATION, .min = 0,
+		.max = DAYS(36500), .fallback = "0", .since = "0.1.0",
+		.help = "keep every point that is at most so much older than the newest one",
+		.text = "Counted from the newest point, not from now: a host that stopped making "
+			"backups loses none.",
+	},
+	[OPTION_PRUNE_GRACE] = {
+		.section = "prune", .key = "grace", .type = OPTION_TYPE_DURATION, .min = 0,
+		.max = DAYS(365), .fallback = "24h", .since = "0.1.0",
+		.help = "time between marking data as unused and deleting it",
+		.text = "Must be longer than the longest backup: a backup that began before the mark "
+			"may still be counting on that data.",
+	},
+	[OPTION_OUTPUT_JSON] = {
+		.section = "output", .key = "json", .type = OPTION_TYPE_BOOL, .fallback = "no",
+		.since = "0.1.0",
+		.help = "print JSON, one object a line, for programs",
+		.text = "doc/json.md describes the objects.",
+	},
+	[OPTION_OUTPUT_QUIET] = {
+		.section = "output", .key = "quiet", .type = OPTION_TYPE_BOOL, .fallback = "no",
+		.since = "0.1.0",
+		.help = "print results, warnings and errors only",
+		.text = "",
+	},
+	[OPTION_OUTPUT_PROGRESS] = {
+		.section = "output", .key = "progress", .type = OPTION_TYPE_CHOICE,
+		.choices = progress_choices, .fallback = "auto", .since = "0.1.0",
+		.help = "when to show the progress line",
+		.text = "auto: a line that is redrawn when standard error is a terminal, else a new "
+			"line every ten seconds. always: redrawn in any case. never: none.",
+	},
+};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* How workers tell of what they cannot read. */
+#include "mover/worker.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+worker_warn(struct mover_worker *w, const struct entry *e, enum err code, bool serious,
+	    const char *format, ...)
+{
+	struct mover *m = w->mover;
+	char message[512];
+	const char *path;
+	va_list ap;
+
+	if (m->options.warn == NULL)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	if (folder_entry_path(e, FOLDER_PATH_SOURCE, &w->path, NULL) == OK)
+		path = (const char *)w->path.p;
+	else
+		path = (const char *)e->node.name.p;
+	(void)pthread_mutex_lock(&m->lock);
+	m->options.warn(m->options.warn_arg, path, code, serious, message);
+	(void)pthread_mutex_unlock(&m->lock);
+}
+
+int
+worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what, struct error *err)
+{
+	struct graft *g = folder_entry_graft(e);
+	bool gone = sys == ENOENT || sys == ENOTDIR || sys == ELOOP || sys == ESTALE;
+	char reason[128];
+
+	e->node.type = 0;
+	if (g->needed && e->folder == NULL) {
+		errno = sys;
+		return error_sys(err, ERR_SOURCE, "%s '%s'", what, g->source);
+	}
+	if (gone && g->hot && e->folder != NULL)
+		return OK;
+	if (gone && e->folder != NULL)
+		worker_warn(w, e, ERR_NOT_FOUND, false, "vanished while it was backed up");
+	else
+		worker_warn(w, e, ERR_SOURCE, true, "%s: %s", what,
+			    strerror_r(sys, reason, sizeof(reason)));
+	return OK;
+}

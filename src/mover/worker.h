@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What the files of the backup side share: the mover, its workers, and how they warn and stop. A
+ * worker belongs to one thread at a time: its own thread while jobs run, whoever called the mover
+ * between.
+ */
+#ifndef HF_MOVER_WORKER_H
+#define HF_MOVER_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "mover/backup.h"
+#include "mover/folder.h"
+#include "mover/jobs.h"
+#include "mover/links.h"
+#include "mover/travel.h"
+#include "repo/chunker.h"
+#include "repo/map.h"
+
+enum {
+	WORKER_BUFFER = 2 << 20, /* chunks: what is left of one read, and another megabyte */
+	/* What one worker uses at most, with its sink and reader: decides how many fit the limit. */
+	WORKER_MEMORY = 24 << 20,
+	WORKER_PATH_MAX = 16 << 20,
+};
+
+struct mover_worker {
+	struct mover *mover;
+	pthread_t thread;
+	struct repo_sink *sink;
+	struct repo_reader *reader;
+	uint8_t *buffer; /* WORKER_BUFFER */
+	struct map_chunk *chunks; /* MAP_SEGMENT_CHUNKS_MAX */
+	struct travel travel; /* changed pages on their way */
+	struct buf path, scratch;
+};
+
+struct mover {
+	struct repo *repo;
+	struct repo_index *index;
+	struct repo_writer *writer;
+	struct mover_options options;
+	struct progress *progress;
+	struct chunker chunker;
+	uid_t euid;
+	bool privileged; /* may open any file with O_NOATIME */
+
+	struct jobs *jobs;
+	struct links *links;
+	struct folder_fds fds;
+	unsigned n_workers;
+	struct mover_worker *workers;
+
+	pthread_mutex_t lock; /* warnings, deferred, first */
+	struct error first; /* of the failures that stop everything */
+	struct job *deferred; /* to run when everything else is done */
+
+	/* The tree being made. */
+	struct graft *grafts; /* the first is the top; in the order they were added */
+	const char *const *hold; /* places whose folders are held, besides those near the top */
+	size_t n_hold;
+	struct blob_id previous; /* zero: none */
+	bool component_open; /* between mover_component_begin and _end */
+};
+
+/* Give a warning about an entry. Never fails: when memory is gone, the path is shortened. */
+void worker_warn(struct mover_worker *w, const struct entry *e, enum err code, bool serious,
+		 const char *format, ...) PRINTF_LIKE(5, 6);
+/*
+ * An entry cannot be read: leave it out, and warn as its graft asks: silently when it vanished from a
+ * hot copy; as an error when it is needed. `sys` is the errno, `what` what was tried.
+ */
+CHECKED int worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what,
+			struct error *err);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * One backup, from an open repository to a stored restore point: the recipe that the command line
+ * follows, and later the jobs of a server.
+ *
+ * On failure nothing is left behind but data the next backup uses: writers are aborted and the
+ * databases go on as if nothing had been.
+ */
+#ifndef HF_REQUESTER_BACKUP_H
+#define HF_REQUESTER_BACKUP_H
+
+#include <stdbool.h>
+
+#include "base/base.h"
+#include "base/error.h"
+#include "mover/backup.h"
+#include "repo/point.h"
+#include "repo/repo.h"
+#include "repo/write.h"
+#include "requester/writers.h"
+
+/* What is happening now, for people; called from the thread that runs the backup. */
+typedef void backup_phase_fn(void *arg, const char *what);
+
+struct backup_job {
+	const char *host;
+	size_t n_paths;
+	const char *const *paths; /* absolute, normalised */
+	size_t n_writers;
+	const char *const *writers;
+	struct writers_setup setup;
+	size_t n_tags;
+	const char *const *tags;
+	struct mover_options mover; /* warn, check and their arguments are set by the recipe */
+	struct repo_write_options write;
+	mover_warn_fn *warn; /* may be NULL; from any thread, one at a time */
+	void *warn_arg;
+	backup_phase_fn *phase; /* may be NULL */
+	void *phase_arg;
+};
+
+struct backup_result {
+	struct object_id id;
+	char id_text[2 * OBJECT_ID_SIZE + 1];
+	char parent_text[2 * OBJECT_ID_SIZE + 1]; /* "" if there was none to compare with */
+	enum consistency consistency;
+	bool incomplete;
+	uint64_t warnings;
+	uint64_t start_ns, end_ns;
+	struct repo_write_stats write;
+};
+
+CHECKED int backup_run(struct repo *repo, const struct backup_job *job, struct backup_result *ret,
+		       struct error *err);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Which earlier restore point a backup compares with: for each root the newest one of the same host
+ * that has it. For folders, one of the same paths goes before a newer one of others. A wrong choice
+ * costs time, never correctness: every file is compared by itself.
+ */
+#ifndef HF_REQUESTER_PREVIOUS_H
+#define HF_REQUESTER_PREVIOUS_H
+
+#include <jansson.h>
+
+#include "repo/point.h"
+
+/* The folders' root; `paths` is this backup's array of paths as it will stand in the point. NULL if
+ * there is none. Results live as long as the list. */
+const struct point *previous_folders(const struct point_list *l, const char *host,
+				     const json_t *paths);
+const struct point *previous_component(const struct point_list *l, const char *host,
+				       const char *root);
+
+#endif

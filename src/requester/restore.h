@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * One restore, from an open repository to files on disk: the recipe the command line follows.
+ *
+ * A whole component goes through its writer, before (may it be restored there?) and after (make it fit
+ * to start). Parts of one are only files.
+ */
+#ifndef HF_REQUESTER_RESTORE_H
+#define HF_REQUESTER_RESTORE_H
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "base/error.h"
+#include "mover/restore.h"
+#include "repo/point.h"
+#include "repo/repo.h"
+#include "requester/backup.h"
+#include "requester/writers.h"
+
+struct restore_job {
+	const char *what; /* POINT[:PATH] */
+	const char *target; /* absolute */
+	enum restore_mode mode;
+	unsigned workers;
+	bool no_owner;
+	const json_t *map; /* {"OLD": "NEW"} for tablespaces, or NULL */
+	struct writers_setup setup;
+	struct progress *progress; /* required */
+	mover_warn_fn *warn; /* may be NULL */
+	void *warn_arg;
+	backup_phase_fn *phase; /* may be NULL */
+	void *phase_arg;
+};
+
+struct restore_result {
+	char id_text[2 * OBJECT_ID_SIZE + 1];
+	struct restore_stats stats;
+	uint64_t warnings;
+	uint64_t serious;
+};
+
+CHECKED int restore_run(struct repo *repo, const struct restore_job *job,
+			struct restore_result *ret, struct error *err);
+
+#endif

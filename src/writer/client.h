@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The requester's end of the writer protocol (doc/writer-protocol.md): start holdfast-writer-NAME,
+ * send events, read states, all in JSON lines over its standard input and output.
+ *
+ *	start -> identify -> prepare-backup -> prepare-snapshot -> freeze -> thaw -> post-snapshot
+ *	-> (data moves; writer_check between) -> post-copy -> backup-complete | abort -> close
+ *	restore: start -> pre-restore -> (data moves) -> post-restore -> close
+ *
+ * thaw and abort may follow every start, even a failed one, and may come twice. A writer that misses a
+ * deadline, dies, floods its output or breaks the protocol is killed; its database session ends with
+ * it, and with the session the backup mode. What it prints on standard error is kept (bounded) and
+ * appended to the error.
+ *
+ * One thread drives it; writer_check() may be called from that same thread only.
+ */
+#ifndef HF_WRITER_CLIENT_H
+#define HF_WRITER_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/base.h"
+#include "base/error.h"
+#include "writer/component.h"
+#include "writer/state.h"
+
+struct writer_options {
+	const char *name; /* "postgresql": runs holdfast-writer-postgresql */
+	const char *dir; /* folder of the writer programs */
+	json_t *settings; /* borrowed: the [writer.NAME] section as an object of strings */
+	uint64_t event_timeout_ns; /* for each event; 0: 15 minutes (VSS's prepare limit) */
+};
+
+struct writer;
+
+CHECKED int writer_start(const struct writer_options *options, struct writer **ret,
+			 struct error *err);
+/* Ends the program (kindly, then by force) and frees. NULL is fine. */
+void writer_close(struct writer *w);
+void writer_closep(struct writer **w);
+
+const char *writer_state_text(enum writer_state state); /* "Waiting for completion" */
+enum writer_state writer_state_of(const struct writer *w);
+const struct error *writer_last_error(const struct writer *w); /* code OK: no error */
+/* {"name", "id", "version", ...} as the writer gave it at identify; owned by the writer handle. */
+const json_t *writer_metadata(const struct writer *w);
+
+CHECKED int writer_identify(struct writer *w, struct error *err);
+CHECKED int writer_prepare_backup(struct writer *w, const char *backup_type, struct error *err);
+/* provider "direct": the database is put into its hot backup mode here. Gives the component. */
+CHECKED int writer_prepare_snapshot(struct writer *w, const char *provider, const char *label,
+				    struct component **ret, struct error *err);
+CHECKED int writer_freeze(struct writer *w, struct error *err);
+CHECKED int writer_thaw(struct writer *w, struct error *err);
+CHECKED int writer_post_snapshot(struct writer *w, struct error *err);
+/* Has the writer told of a failure (lost session ...) or died? OK if all is well. Never blocks.
+ * Call it at least once a second while data moves. */
+CHECKED int writer_check(struct writer *w, struct error *err);
+/* After the last byte of the component was read: end of backup mode, and what belongs to it. */
+CHECKED int writer_post_copy(struct writer *w, struct component_tail **ret, struct error *err);
+/* The restore point is stored: logs may be released. */
+CHECKED int writer_backup_complete(struct writer *w, const char *point_id, struct error *err);
+void writer_abort(struct writer *w); /* best effort, bounded to a few seconds */
+
+/* metadata: the component object of the restore point; map: {"OLD": "NEW"} or NULL. */
+CHECKED int writer_pre_restore(struct writer *w, const json_t *metadata, const char *target,
+			       const json_t *map, struct error *err);
+CHECKED int writer_post_restore(struct writer *w, const json_t *metadata, const char *target,
+				const json_t *map, struct error *err);
+
+#endif
