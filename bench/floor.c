@@ -83,7 +83,8 @@ add_file(const char *path, const struct stat *st, int type, struct FTW *where)
 
 /* Seal n bytes with a nonce taken from the hash; returns the sealed size. */
 static size_t
-seal(EVP_CIPHER_CTX *cipher, const unsigned char *hash, const void *in, size_t n, unsigned char *out)
+seal(EVP_CIPHER_CTX *cipher, const unsigned char *hash, const void *in, size_t n,
+     unsigned char *out)
 {
 	int len = 0;
 	int rest = 0;
@@ -128,14 +129,17 @@ work(void *unused)
 				fd = open(b->path, O_RDONLY | O_CLOEXEC);
 				check(fd >= 0, b->path);
 				open_path = b->path;
-				(void)posix_fadvise(fd, b->offset, TAKE * BLOCK, POSIX_FADV_WILLNEED);
+				(void)posix_fadvise(fd, b->offset, TAKE * BLOCK,
+						    POSIX_FADV_WILLNEED);
 			}
 			ssize_t got = pread(fd, plain, b->size, b->offset);
 			check(got >= 0, b->path);
 			if (got == 0)
 				continue;
-			check(EVP_Digest(plain, (size_t)got, hash, NULL, EVP_sha256(), NULL) == 1, "hash");
-			size_t n = ZSTD_compressCCtx(zstd, packed, bound, plain, (size_t)got, job.level);
+			check(EVP_Digest(plain, (size_t)got, hash, NULL, EVP_sha256(), NULL) == 1,
+			      "hash");
+			size_t n = ZSTD_compressCCtx(zstd, packed, bound, plain, (size_t)got,
+						     job.level);
 			check(!ZSTD_isError(n), "compress");
 			n = seal(cipher, hash, packed, n, sealed);
 			long long at = atomic_fetch_add(&job.end, (long long)n);

@@ -17,6 +17,9 @@ json_parse(struct slice text, const char *what, json_t **ret, struct error *err)
 	/* jansson takes NULL for a mistake of the caller; no text at all is one of the peer. */
 	if (text.n == 0)
 		return error_set(err, ERR_PROTOCOL, "%s: empty where JSON is expected", what);
+	/* It also takes a zero byte for the end, whatever comes behind it. */
+	if (memchr(text.p, 0, text.n) != NULL)
+		return error_set(err, ERR_PROTOCOL, "%s: a zero byte in JSON", what);
 	json_t *j = json_loadb((const char *)text.p, text.n,
 			       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (j == NULL && json_error_code(&e) == json_error_out_of_memory)

@@ -5,7 +5,7 @@
  * sink, and code that runs inside one reports notable events through it. Message text is constant,
  * values go into fields, so that logs can be searched:
  *
- *	log_event(LOG_WARN, "file changed while read", "path=%s", path);
+ *	log_event(LOG_LEVEL_WARN, "file changed while read", "path=%s", path);
  */
 #ifndef HF_BASE_LOG_H
 #define HF_BASE_LOG_H

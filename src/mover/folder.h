@@ -45,7 +45,8 @@ enum entry_flags {
 	/* So fresh when it was looked at that a later change might carry the same times. Its node gets
 	 * the ctime 0, which never compares as unchanged. */
 	ENTRY_RACY = 8,
-	ENTRY_SAME = 16, /* node attributes are as they were, xattrs (and target) taken over */
+	ENTRY_SAME = 16, /* attributes are as they were: xattrs are taken over */
+	ENTRY_LAST = 32, /* to be read after everything else */
 };
 
 /* What the previous restore point has for a file that must be read again. */

@@ -41,6 +41,6 @@ CHECKED int scan_names(struct mover_worker *w, struct folder *folder, int fd, st
 CHECKED int scan_filter_begin(struct mover_worker *w, struct folder *folder, size_t *ret_prefix,
 			      struct error *err);
 CHECKED int scan_filter(struct mover_worker *w, struct entry *e, size_t prefix, bool *ret_wanted,
-			bool *ret_last, struct error *err);
+			struct error *err);
 
 #endif

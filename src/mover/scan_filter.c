@@ -2,7 +2,8 @@
 
 /*
  * What is left out: by the user's patterns (folders of the host), by the writer's (a component), and
- * because something else belongs in its place (relocated folders of a component).
+ * because something else belongs in its place (relocated folders of a component). The user's
+ * patterns do not reach into components: a database without some of its files is none.
  */
 #include <fnmatch.h>
 #include <string.h>
@@ -14,6 +15,8 @@ needs_path(const struct mover *m, const struct graft *g)
 {
 	if (g->component != NULL)
 		return true;
+	if (g->hot)
+		return false;
 	for (size_t i = 0; i < m->options.n_exclude; i++) {
 		if (strchr(m->options.exclude[i], '/') != NULL)
 			return true;
@@ -67,16 +70,14 @@ is_replaced(const struct mover *m, const struct graft *own, const char *at)
 
 int
 scan_filter(struct mover_worker *w, struct entry *e, size_t prefix, bool *ret_wanted,
-	    bool *ret_last, struct error *err)
+	    struct error *err)
 {
 	const struct mover *m = w->mover;
 	const struct graft *g = e->folder->graft;
 	const char *name = (const char *)e->node.name.p, *path;
 
-	*ret_last = false;
-	*ret_wanted = true;
 	if (!needs_path(m, g)) {
-		*ret_wanted = !user_excludes(&m->options, name, name);
+		*ret_wanted = g->hot || !user_excludes(&m->options, name, name);
 		return OK;
 	}
 	w->scratch.n = prefix;
@@ -88,7 +89,8 @@ scan_filter(struct mover_worker *w, struct entry *e, size_t prefix, bool *ret_wa
 		return OK;
 	}
 	*ret_wanted = !component_excludes(g->component, path) && !is_replaced(m, g, path);
-	*ret_last = component_is_last(g->component, path);
+	if (component_is_last(g->component, path))
+		e->flags |= ENTRY_LAST;
 	if (component_is_paged(g->component, path))
 		e->flags |= ENTRY_PAGED;
 	return OK;

@@ -42,11 +42,11 @@ enum action { PASS, FAIL, FAIL_LATE, SHORTEN };
 
 static struct {
 	struct inject_order order;
-	_Atomic uint64_t calls; /* of injector.order.call since it was given */
+	_Atomic uint64_t calls; /* of order.call since it was given */
 	_Atomic uint64_t fired;
 	inject_trace_fn *trace;
 	void *trace_arg;
-	const char *injector.count_file;
+	const char *count_file;
 } injector;
 
 /* Recording ---------------------------------------------------------------------------------- */

@@ -79,16 +79,11 @@ test_sys_hints(void **state)
 		int sys;
 		const char *part; /* of the hint; NULL: the code's own */
 	} cases[] = {
-		{ERR_IO, ENOSPC, "free space"},
-		{ERR_STORE_FULL, ENOSPC, "holdfast prune"},
-		{ERR_IO, EDQUOT, "quota"},
-		{ERR_SOURCE, EACCES, "permissions"},
-		{ERR_IO, EPERM, "permissions"},
-		{ERR_IO, EROFS, "read-only"},
-		{ERR_IO, EMFILE, "LimitNOFILE"},
-		{ERR_IO, ENFILE, "fs.file-max"},
-		{ERR_IO, ENOMEM, "memory_limit"},
-		{ERR_SOURCE, EIO, NULL},
+		{ERR_IO, ENOSPC, "free space"},   {ERR_STORE_FULL, ENOSPC, "holdfast prune"},
+		{ERR_IO, EDQUOT, "quota"},        {ERR_SOURCE, EACCES, "permissions"},
+		{ERR_IO, EPERM, "permissions"},   {ERR_IO, EROFS, "read-only"},
+		{ERR_IO, EMFILE, "LimitNOFILE"},  {ERR_IO, ENFILE, "fs.file-max"},
+		{ERR_IO, ENOMEM, "memory_limit"}, {ERR_SOURCE, EIO, NULL},
 	};
 
 	(void)state;

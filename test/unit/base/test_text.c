@@ -61,8 +61,9 @@ test_bytes_that_are_no_text(void **state)
 
 	(void)state;
 	/* Only continuation bytes: the search for a beginning must end. */
-	assert_false(text_printf(text, sizeof(text), "%s", "\x80\x80\x80\x80\x80\x80\x80\x80\x80"
-							   "\x80\x80\x80\x80\x80\x80\x80\x80"));
+	assert_false(text_printf(text, sizeof(text), "%s",
+				 "\x80\x80\x80\x80\x80\x80\x80\x80\x80"
+				 "\x80\x80\x80\x80\x80\x80\x80\x80"));
 	assert_string_equal(text, "\x80\x80\x80\x80\x80\x80\x80\x80\x80...");
 }
 

@@ -175,7 +175,8 @@ static void
 fail_with(struct fake *f, enum writer_event event, const char *code, const char *message,
 	  int retryable)
 {
-	state_failed(&f->state, event);
+	if (event != EVENT_NONE)
+		state_failed(&f->state, event);
 	json_t *reply = json_pack("{s:I, s:i, s:{s:s, s:s, s:b}}", "seq", f->seq, "state",
 				  (int)f->state.shown, "error", "code", code, "message", message,
 				  "retryable", retryable);
@@ -276,7 +277,7 @@ serve(struct fake *f, enum writer_event event)
 	if (now && answer_wrongly(f, event, f->what))
 		return;
 	if (!state_accepts(&f->state, event)) {
-		fail_with(f, EVENT_ABORT, "BAD_STATE", "not now", 0);
+		fail_with(f, EVENT_NONE, "BAD_STATE", "not now", 0);
 		return;
 	}
 	say(right_reply(f, event));
