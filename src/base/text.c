@@ -36,14 +36,14 @@ text_cut(char *text, size_t max)
 bool
 text_vprintf(char *text, size_t size, const char *format, va_list ap)
 {
+	text[0] = '\0';
 	int n = vsnprintf(text, size, format, ap);
-
 	if (n >= 0 && (size_t)n < size)
 		return true;
-	/* vsnprintf refuses only absurd lengths and wide characters: the format says the most. */
+	/* It refuses only texts beyond INT_MAX; of those, too, the beginning is there. */
 	if (n < 0)
-		(void)snprintf(text, size, "%s", format);
-	if (n >= 0 || strlen(format) >= size)
+		text[size - 1] = '\0';
+	if (n >= 0 || strlen(text) == size - 1)
 		put_ellipsis(text, size - 1);
 	return false;
 }

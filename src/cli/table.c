@@ -62,7 +62,7 @@ table_cell(struct table *t, const char *format, ...)
 		t->cells = cells;
 		t->cap = cap;
 	}
-	t->cells[t->n++] = STEAL_PTR(safe.p);
+	t->cells[t->n++] = (char *)STEAL_PTR(safe.p);
 }
 
 int

@@ -28,7 +28,7 @@ const struct command command_table[COMMAND_COUNT] = {
 		.flags = {FLAG_LABEL},
 		.examples = {
 			{"holdfast init -r /srv/backup", "asks for a new password"},
-			{"holdfast init -r /srv/backup --key-file /root/backup.key",
+			{"holdfast init -r /srv/backup --key-file /etc/holdfast/backup.key",
 			 "makes the key file and uses it"},
 		},
 	},
@@ -128,7 +128,7 @@ const struct command command_table[COMMAND_COUNT] = {
 		.repository = true,
 		.flags = {FLAG_KEEP_LAST, FLAG_KEEP_DAILY, FLAG_KEEP_WEEKLY, FLAG_KEEP_MONTHLY,
 			  FLAG_KEEP_YEARLY, FLAG_KEEP_WITHIN, FLAG_WITH_TAG, FLAG_WITH_HOST, FLAG_DRY_RUN,
-			  FLAG_PRUNE, FLAG_GRACE},
+			  FLAG_PRUNE, FLAG_GRACE, FLAG_ALLOW_EMPTY},
 		.examples = {
 			{"holdfast forget -r /srv/backup --keep-daily 7 --keep-weekly 5 --dry-run",
 			 "what would go"},
@@ -143,7 +143,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"again, takes back the marks of what came into use meanwhile, and deletes the "
 			"rest.",
 		.repository = true,
-		.flags = {FLAG_DRY_RUN, FLAG_GRACE},
+		.flags = {FLAG_DRY_RUN, FLAG_GRACE, FLAG_ALLOW_EMPTY},
 		.examples = {{"holdfast prune -r /srv/backup", "from a timer, once a day"}},
 	},
 	[COMMAND_KEY_ADD] = {
@@ -155,7 +155,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"or asked for.",
 		.repository = true,
 		.flags = {FLAG_NEW_PASSWORD_FILE, FLAG_NEW_KEY_FILE, FLAG_LABEL},
-		.examples = {{"holdfast key add -r /srv/backup --new-key-file /root/backup.key",
+		.examples = {{"holdfast key add -r /srv/backup --new-key-file /etc/holdfast/backup.key",
 			      "a key file for backups without a person"}},
 	},
 	[COMMAND_KEY_LIST] = {

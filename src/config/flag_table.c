@@ -107,6 +107,10 @@ const struct flag flag_table[FLAG_COUNT] = {
 	[FLAG_GRACE] = {"grace", 0, FLAG_VALUE, "DURATION", OPTION_PRUNE_GRACE,
 			"time between marking data as unused and deleting it"},
 
+	[FLAG_ALLOW_EMPTY] = {"allow-empty", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			      "prune even if there is no restore point at all, which gives back "
+			      "everything"},
+
 	/* config show */
 	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			    "show every setting, not only those that were set"},

@@ -225,6 +225,12 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.text = "Must be longer than the longest backup: a backup that began before the mark "
 			"may still be counting on that data.",
 	},
+	[OPTION_PRUNE_REPACK_PERCENT] = {
+		.section = "prune", .key = "repack_percent", .type = OPTION_TYPE_NUMBER,
+		.unit = "percent", .min = 1, .max = 100, .fallback = "50", .since = "0.1.0",
+		.help = "copy what is needed out of stored files of which less than this is needed",
+		.text = "Higher gives back more space and copies more.",
+	},
 	[OPTION_OUTPUT_JSON] = {
 		.section = "output", .key = "json", .type = OPTION_TYPE_BOOL, .fallback = "no",
 		.since = "0.1.0",

@@ -162,7 +162,7 @@ settings_set(struct settings *s, enum option_id id, const char *value, enum sett
 	const struct option_def *o = option_of(id);
 	struct value *v = &s->values[id];
 	bool more = o->type == OPTION_TYPE_LIST && source == v->source;
-	uint64_t number;
+	uint64_t number = 0;
 
 	if (check_value(o, value, &number, err) < 0) {
 		blame(source, err);

@@ -55,7 +55,8 @@ CHECKED int crypto_expand(const struct secret *key, struct slice salt, const cha
 			  size_t n, struct error *err);
 
 /* scrypt; n a power of two. Bounds (checked: parameters come from a file someone may have changed):
- * 2^10 <= n <= 2^20, 1 <= r <= 16, 1 <= p <= 16, memory 128 * n * r <= 1 GiB; else ERR_LIMIT. */
+ * 2^10 <= n <= 2^20, 1 <= r <= 16, 1 <= p <= 16, memory 128 * n * r <= 1 GiB, n < 2^16 if r is 1;
+ * else ERR_LIMIT. */
 CHECKED int crypto_scrypt(struct slice password, struct slice salt, uint64_t n, uint32_t r,
 			  uint32_t p, struct secret **ret, struct error *err);
 

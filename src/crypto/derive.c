@@ -41,11 +41,13 @@ crypto_expand(const struct secret *key, struct slice salt, const char *info, voi
 {
 	CLEAN(kdf_ctx_freep) EVP_KDF_CTX *ctx = NULL;
 	char digest[] = "SHA256";
+	/* The salt goes last: OpenSSL refuses an empty one, and takes none for the same. */
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
 		octets(OSSL_KDF_PARAM_KEY, secret_view(key), secret_size(key)),
-		octets(OSSL_KDF_PARAM_SALT, salt.p, salt.n),
 		octets(OSSL_KDF_PARAM_INFO, info, strlen(info)),
+		salt.n > 0 ? octets(OSSL_KDF_PARAM_SALT, salt.p, salt.n)
+			   : OSSL_PARAM_construct_end(),
 		OSSL_PARAM_construct_end(),
 	};
 
@@ -85,6 +87,9 @@ scrypt_allowed(uint64_t n, uint32_t r, uint32_t p)
 	if (n < SCRYPT_N_MIN || n > SCRYPT_N_MAX || (n & (n - 1)) != 0)
 		return false;
 	if (r < 1 || r > SCRYPT_R_MAX || p < 1 || p > SCRYPT_P_MAX)
+		return false;
+	/* RFC 7914, section 6: n < 2^(128 r / 8). */
+	if (r == 1 && n >= UINT64_C(1) << 16)
 		return false;
 	return 128 * n * r <= SCRYPT_MEMORY_MAX;
 }

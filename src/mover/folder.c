@@ -66,19 +66,10 @@ path_length(const struct entry *e)
 	return n;
 }
 
-static const struct entry *
-graft_entry(const struct entry *e)
-{
-	while (e->folder != NULL)
-		e = e->folder->entry;
-	return e;
-}
-
 int
-folder_entry_path(const struct entry *e, enum folder_path kind, struct buf *path,
-		  struct error *err)
+folder_entry_path(struct entry *e, enum folder_path kind, struct buf *path, struct error *err)
 {
-	const struct graft *g = CONTAINER_OF(graft_entry(e), const struct graft, entry);
+	const struct graft *g = folder_entry_graft(e);
 	const char *base = kind == FOLDER_PATH_AT || g->source == NULL ? g->at : g->source;
 	size_t n_base = strlen(base), n_rest = path_length(e);
 

@@ -79,8 +79,10 @@ struct graft {
 	const struct page_inspector *inspector; /* NULL: pages are not looked at */
 	uint64_t dev; /* file system it lies on */
 	uint64_t expect_size; /* 0: any */
+	bool asked; /* by a user: exclude patterns apply, a link is the link itself */
 	bool hot; /* copied while in use: that files change and vanish is normal */
 	bool needed; /* without it the backup fails */
+	bool attached; /* it is in its folder */
 };
 
 struct folder_name {
@@ -164,7 +166,7 @@ enum folder_path {
 	FOLDER_PATH_AT, /* in the tree: relative */
 };
 /* The path of an entry (zero-terminated) into `path`, which is reset. */
-CHECKED int folder_entry_path(const struct entry *e, enum folder_path kind, struct buf *path,
+CHECKED int folder_entry_path(struct entry *e, enum folder_path kind, struct buf *path,
 			      struct error *err);
 
 #endif

@@ -36,9 +36,9 @@ segment_number(struct slice name)
 }
 
 void
-inspect_begin(struct inspect *in, struct mover_worker *w, const struct entry *e, int fd)
+inspect_begin(struct inspect *in, struct mover_worker *w, struct entry *e, int fd)
 {
-	const struct graft *g = folder_entry_graft((struct entry *)(uintptr_t)e);
+	const struct graft *g = folder_entry_graft(e);
 
 	*in = (struct inspect){.worker = w, .entry = e, .fd = fd};
 	if (g->inspector == NULL)

@@ -15,7 +15,7 @@
 
 struct inspect {
 	struct mover_worker *worker;
-	const struct entry *entry;
+	struct entry *entry;
 	const struct component_pages *pages; /* NULL: nothing is checked */
 	const struct page_inspector *inspector;
 	int fd;
@@ -25,7 +25,7 @@ struct inspect {
 };
 
 /* For one file, or one part of it. */
-void inspect_begin(struct inspect *in, struct mover_worker *w, const struct entry *e, int fd);
+void inspect_begin(struct inspect *in, struct mover_worker *w, struct entry *e, int fd);
 /*
  * Check the whole pages in p[0..n), which lie at `offset` (a multiple of the page size) of the file.
  * Pages that were read again are replaced in p. `holes`, by page of the part, are passed over; NULL:

@@ -5,13 +5,14 @@
  * the repository. Sizes and times are not trusted: bytes are read, and their fingerprints or ids
  * computed. A page or chunk that differs stays in the window and is fetched.
  */
+#include "mover/restore_compare.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "mover/restore_file.h"
-#include "mover/restore_worker.h"
 
 static const uint8_t zeros[64 << 10];
 
@@ -158,7 +159,7 @@ compare_group(struct restore_worker *w, struct restore_piece *pieces, size_t n)
 }
 
 void
-restore_worker_compare(struct restore_worker *w, struct restore_piece *pieces, size_t n)
+restore_compare_job(struct restore_worker *w, struct restore_piece *pieces, size_t n)
 {
 	struct error err = ERROR_INIT;
 

@@ -160,6 +160,13 @@ restore_file_fail(struct restore_run *run, struct restore_item *item, const stru
 	(void)rc;
 }
 
+static const struct error *
+error_of_discard(struct error *err)
+{
+	(void)error_sys(err, ERR_IO, "empty a file that could not be completed");
+	return err;
+}
+
 /* Take away what we made and could not complete. Other names of it (hard links) are left empty. */
 static void
 discard(struct restore_run *run, struct restore_item *item)
@@ -170,7 +177,8 @@ discard(struct restore_run *run, struct restore_item *item)
 	if (item->existing || !atomic_load(&item->present))
 		return;
 	if (restore_fds_pin(&run->fds, item, &fd, &ignored) == OK) {
-		(void)ftruncate(fd, 0);
+		if (ftruncate(fd, 0) < 0)
+			restore_run_warn(run, item, no_name, error_of_discard(&ignored));
 		restore_fds_unpin(&run->fds, item);
 	}
 	if (restore_fds_pin(&run->fds, item->parent, &parent, &ignored) < 0)
@@ -268,7 +276,7 @@ restore_file_release(struct restore_run *run, struct restore_item *item)
 
 		if (item->type == NODE_DIR)
 			finish_dir(run, item);
-		else
+		else if (item->type == NODE_FILE)
 			finish_file(run, item);
 		restore_item_free_xattrs(item);
 		/* The parent outlives this: what is released next is its hold, too. */

@@ -11,7 +11,7 @@
 enum { PATH_SHOWN_MAX = 16384 };
 
 static int
-item_new(struct slice name, const struct node *node, struct restore_item **ret, struct error *err)
+item_new(struct slice name, struct restore_item **ret, struct error *err)
 {
 	struct restore_item *item = calloc(1, sizeof(*item) + name.n + 1);
 
@@ -21,15 +21,26 @@ item_new(struct slice name, const struct node *node, struct restore_item **ret, 
 	item->refs = 1;
 	item->pending = 1;
 	item->type = NODE_DIR;
-	item->keeps_attributes = node == NULL;
+	item->keeps_attributes = true;
 	item->name_len = (uint16_t)name.n;
 	if (name.n > 0)
 		memcpy(item->name, name.p, name.n);
-	if (node == NULL) {
-		*ret = item;
-		return OK;
-	}
+	*ret = item;
+	return OK;
+}
 
+int
+restore_item_describe(struct restore_item *item, const struct node *node, struct error *err)
+{
+	if (node->xattrs.n > 0) {
+		uint8_t *copy = malloc(node->xattrs.n);
+		if (copy == NULL)
+			return error_no_memory(err);
+		memcpy(copy, node->xattrs.p, node->xattrs.n);
+		restore_item_free_xattrs(item);
+		item->xattrs = SLICE(copy, node->xattrs.n);
+	}
+	item->keeps_attributes = false;
 	item->type = node->type;
 	item->mode = node->mode;
 	item->uid = node->uid;
@@ -37,16 +48,6 @@ item_new(struct slice name, const struct node *node, struct restore_item **ret, 
 	item->mtime_ns = node->mtime_ns;
 	item->size = node->size;
 	item->nlink = node->nlink;
-	if (node->xattrs.n > 0) {
-		uint8_t *copy = malloc(node->xattrs.n);
-		if (copy == NULL) {
-			free(item);
-			return error_no_memory(err);
-		}
-		memcpy(copy, node->xattrs.p, node->xattrs.n);
-		item->xattrs = SLICE(copy, node->xattrs.n);
-	}
-	*ret = item;
 	return OK;
 }
 
@@ -54,11 +55,16 @@ int
 restore_item_new(struct restore_item *parent, const struct node *node, struct restore_item **ret,
 		 struct error *err)
 {
-	struct restore_item *item;
+	struct restore_item *item = NULL;
 
-	int rc = item_new(node->name, node, &item, err);
+	int rc = item_new(node->name, &item, err);
 	if (rc < 0)
 		return rc;
+	rc = restore_item_describe(item, node, err);
+	if (rc < 0) {
+		restore_item_unref(item);
+		return rc;
+	}
 	item->parent = parent;
 	atomic_fetch_add(&parent->refs, 1);
 	atomic_fetch_add(&parent->pending, 1);
@@ -67,8 +73,7 @@ restore_item_new(struct restore_item *parent, const struct node *node, struct re
 }
 
 int
-restore_item_new_root(const char *path, const struct node *node, struct restore_item **ret,
-		      struct error *err)
+restore_item_new_root(const char *path, struct restore_item **ret, struct error *err)
 {
 	size_t n = strlen(path);
 
@@ -76,7 +81,7 @@ restore_item_new_root(const char *path, const struct node *node, struct restore_
 		return error_set(err, ERR_LIMIT, "the path of the target is too long");
 	while (n > 1 && path[n - 1] == '/')
 		n--;
-	return item_new(SLICE(path, n), node, ret, err);
+	return item_new(SLICE(path, n), ret, err);
 }
 
 void

@@ -58,9 +58,11 @@ struct restore_item {
 /* refs = pending = 1: the planner's. The parent gains one of each. */
 CHECKED int restore_item_new(struct restore_item *parent, const struct node *node,
 			     struct restore_item **ret, struct error *err);
-/* A root: `path` is shown in messages, `node` (or NULL) describes the folder itself. */
-CHECKED int restore_item_new_root(const char *path, const struct node *node,
-				  struct restore_item **ret, struct error *err);
+/* A root folder: `path` is shown in messages. It keeps its attributes unless it is described. */
+CHECKED int restore_item_new_root(const char *path, struct restore_item **ret, struct error *err);
+/* What the item is to become. */
+CHECKED int restore_item_describe(struct restore_item *item, const struct node *node,
+				  struct error *err);
 /* For attributes_apply(): the node as kept here, slices pointing into the item. */
 void restore_item_node(const struct restore_item *item, struct node *ret);
 void restore_item_free_xattrs(struct restore_item *item);

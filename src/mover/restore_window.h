@@ -80,4 +80,19 @@ void restore_window_cut_compare(struct restore_window *w);
 /* Drop what is done, sort the rest by place in the repository, cut into jobs of one frame each. */
 void restore_window_cut_write(struct restore_window *w);
 
+/* For PIECE_PAGES: how long page i of the piece is, the last may be short. */
+static inline uint32_t
+restore_piece_page_length(const struct restore_piece *p, uint32_t i)
+{
+	uint32_t start = i << p->page_shift;
+
+	return MIN(1u << p->page_shift, p->length - start);
+}
+
+static inline uint32_t
+restore_piece_pages(const struct restore_piece *p)
+{
+	return (p->length + (1u << p->page_shift) - 1) >> p->page_shift;
+}
+
 #endif

@@ -87,7 +87,7 @@ add_pages(struct restore_worker *w, const struct restore_piece *p, struct slice 
 		uint32_t start = i << p->page_shift;
 		struct slice page = SLICE(content.p + start, restore_piece_page_length(p, i));
 
-		if (memcmp(wanted, right_already, sizeof(right_already)) == 0)
+		if (p->item->existing && memcmp(wanted, right_already, sizeof(right_already)) == 0)
 			continue;
 		int rc = fingerprinter_page(w->fingerprinter, page, fingerprint, err);
 		if (rc < 0)
@@ -177,7 +177,7 @@ restore_worker_write(struct restore_worker *w, struct restore_piece *pieces, siz
 	struct slice frame = {0};
 	int rc = OK;
 
-	if (pieces[0].kind == PIECE_BARE) {
+	if (pieces[0].kind < PIECE_CHUNK) {
 		restore_worker_drop(w->run, pieces, n);
 		return;
 	}

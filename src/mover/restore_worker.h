@@ -2,8 +2,8 @@
 
 /*
  * What one thread needs to work on jobs of a window (its own reader, fingerprinter and buffer), and
- * the two kinds of jobs. Every byte is checked end to end before it is written or taken as equal:
- * pages by their fingerprint, chunks by their id.
+ * the jobs that write; restore_compare.h has those that compare. Every byte is checked end to end
+ * before it is written or taken as equal: pages by their fingerprint, chunks by their id.
  */
 #ifndef HF_MOVER_RESTORE_WORKER_H
 #define HF_MOVER_RESTORE_WORKER_H
@@ -25,32 +25,10 @@ CHECKED int restore_worker_open(struct restore_worker *w, struct restore_run *ru
 				struct error *err);
 void restore_worker_close(struct restore_worker *w);
 
-/*
- * Compare pieces of existing files with what is there, punch holes where they belong. Pieces found
- * equal become PIECE_DONE and are released, of pages only those that differ remain. Pieces of other
- * files stay as they are.
- */
-void restore_worker_compare(struct restore_worker *w, struct restore_piece *pieces, size_t n);
-
 /* Write pieces that all come from one frame (or are all bare), and release them. */
 void restore_worker_write(struct restore_worker *w, struct restore_piece *pieces, size_t n);
 
 /* Only release the pieces, for a restore that has been stopped. */
 void restore_worker_drop(struct restore_run *run, struct restore_piece *pieces, size_t n);
-
-/* For PIECE_PAGES: how long page i of the piece is, the last may be short. */
-static inline uint32_t
-restore_piece_page_length(const struct restore_piece *p, uint32_t i)
-{
-	uint32_t start = i << p->page_shift;
-
-	return MIN(1u << p->page_shift, p->length - start);
-}
-
-static inline uint32_t
-restore_piece_pages(const struct restore_piece *p)
-{
-	return (p->length + (1u << p->page_shift) - 1) >> p->page_shift;
-}
 
 #endif

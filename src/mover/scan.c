@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "mover/attributes.h"
+#include "mover/graft.h"
 #include "mover/group.h"
 #include "mover/slice.h"
 #include "mover/source.h"
@@ -75,7 +76,7 @@ open_folder(struct mover_worker *w, struct entry *e, int *ret_fd, struct error *
 
 	if (e->folder == NULL) {
 		/* A path of a component may be a symbolic link; a user's was seen to be none. */
-		fd = open(g->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (g->hot ? 0 : O_NOFOLLOW));
+		fd = open(g->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (g->asked ? O_NOFOLLOW : 0));
 	} else if (folder_pin(&m->fds, e->folder, &parent)) {
 		fd = source_openat(m, parent, (const char *)e->node.name.p, e->node.uid,
 				   O_RDONLY | O_DIRECTORY);
@@ -294,7 +295,7 @@ start_folder(struct mover_worker *w, struct entry *e, struct error *err)
 	static const struct blob_id none;
 	struct blob_id past = e->node.tree;
 	struct folder *folder;
-	int fd, r;
+	int fd = -1, r;
 
 	e->node.tree = none;
 	r = open_folder(w, e, &fd, err);
@@ -305,7 +306,8 @@ start_folder(struct mover_worker *w, struct entry *e, struct error *err)
 	if (folder_new(&w->mover->fds, e, fd, &folder, err) < 0)
 		return err->code;
 	folder->job = (struct job){.run = run_next, .drop = drop_next};
-	folder->held = worker_holds(w, e);
+	if (graft_holds(w, e, &folder->held, err) < 0)
+		return err->code;
 	if (folder->held)
 		e->held = folder;
 	if (!stop_here(w, e, fd) && scan_names(w, folder, fd, err) < 0)
@@ -340,7 +342,8 @@ scan_push(struct mover *m, struct entry *e, struct error *err)
 	if (s == NULL)
 		return error_no_memory(err);
 	*s = (struct scan_job){.job = {.run = run_start, .drop = drop_start}, .entry = e};
-	atomic_fetch_add(&m->unscanned, 1);
+	if (atomic_fetch_add(&m->unscanned, 1) == 0)
+		atomic_store(&m->progress->total_known, false);
 	jobs_push(m->jobs, &s->job);
 	return OK;
 }

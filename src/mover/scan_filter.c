@@ -15,7 +15,7 @@ needs_path(const struct mover *m, const struct graft *g)
 {
 	if (g->component != NULL)
 		return true;
-	if (g->hot)
+	if (!g->asked)
 		return false;
 	for (size_t i = 0; i < m->options.n_exclude; i++) {
 		if (strchr(m->options.exclude[i], '/') != NULL)
@@ -77,14 +77,14 @@ scan_filter(struct mover_worker *w, struct entry *e, size_t prefix, bool *ret_wa
 	const char *name = (const char *)e->node.name.p, *path;
 
 	if (!needs_path(m, g)) {
-		*ret_wanted = g->hot || !user_excludes(&m->options, name, name);
+		*ret_wanted = !g->asked || !user_excludes(&m->options, name, name);
 		return OK;
 	}
 	w->scratch.n = prefix;
 	if (buf_append(&w->scratch, name, e->node.name.n + 1, err) < 0)
 		return err->code;
 	path = (const char *)w->scratch.p;
-	if (g->component == NULL) {
+	if (g->asked) {
 		*ret_wanted = !user_excludes(&m->options, path, name);
 		return OK;
 	}

@@ -41,6 +41,13 @@ bool source_racy(const struct node *node, uint64_t now_ns);
 CHECKED int source_finish(struct mover_worker *w, struct entry *e, int fd, uint64_t size,
 			  struct error *err);
 
+/* May it have holes worth keeping? Cheap; only SEEK_DATA knows where. */
+static inline bool
+source_sparse(const struct stat *st)
+{
+	return (uint64_t)st->st_blocks * 512 + 4096 <= (uint64_t)st->st_size;
+}
+
 /* The content of another name of the same inode, if it was read before. 1: taken over, and counted. */
 CHECKED int source_linked(struct mover_worker *w, struct entry *e, struct error *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* How workers tell of what they cannot read. */
+/* What a worker does, and how it tells of what it cannot read. */
 #include "mover/worker.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 void
-worker_warn(struct mover_worker *w, const struct entry *e, enum err code, bool serious,
+worker_warn(struct mover_worker *w, struct entry *e, enum err code, bool serious,
 	    const char *format, ...)
 {
 	struct mover *m = w->mover;
@@ -51,4 +51,43 @@ worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what, 
 		worker_warn(w, e, ERR_SOURCE, true, "%s: %s", what,
 			    strerror_r(sys, reason, sizeof(reason)));
 	return OK;
+}
+
+void
+worker_scanned(struct mover *m)
+{
+	if (atomic_fetch_sub(&m->unscanned, 1) == 1)
+		atomic_store(&m->progress->total_known, true);
+}
+
+void
+worker_fail(struct mover *m, const struct error *err)
+{
+	(void)pthread_mutex_lock(&m->lock);
+	if (m->first.code == OK)
+		m->first = *err;
+	(void)pthread_mutex_unlock(&m->lock);
+	jobs_stop(m->jobs);
+}
+
+void *
+worker_main(void *arg)
+{
+	struct mover_worker *w = arg;
+	struct jobs *jobs = w->mover->jobs;
+
+	for (;;) {
+		struct error err = ERROR_INIT;
+		struct job *job = jobs_try(jobs);
+
+		/* Nothing to do: others may be waiting for pages that travel with us. */
+		if (job == NULL && !jobs_stopped(jobs) && travel_send(w, &err) < 0)
+			worker_fail(w->mover, &err);
+		if (job == NULL)
+			job = jobs_wait(jobs);
+		if (job == NULL)
+			return NULL;
+		if (job->run(job, w, &err) < 0)
+			worker_fail(w->mover, &err);
+	}
 }

@@ -55,20 +55,23 @@ struct mover {
 	unsigned n_workers;
 	struct mover_worker *workers;
 
-	pthread_mutex_t lock; /* warnings, deferred, first */
-	struct error first; /* of the failures that stop everything */
+	pthread_mutex_t lock; /* for warnings, and: */
+	struct error first; /* of the failures that stop everything; code OK: none */
 	struct job *deferred; /* to run when everything else is done */
+	struct slice_file *files; /* being read */
+
+	atomic_size_t unscanned; /* folders whose entries are not all known yet */
 
 	/* The tree being made. */
 	struct graft *grafts; /* the first is the top; in the order they were added */
-	const char *const *hold; /* places whose folders are held, besides those near the top */
-	size_t n_hold;
+	struct graft **grafts_end;
 	struct blob_id previous; /* zero: none */
 	bool component_open; /* between mover_component_begin and _end */
+	bool broken; /* something failed: only mover_free() is left */
 };
 
 /* Give a warning about an entry. Never fails: when memory is gone, the path is shortened. */
-void worker_warn(struct mover_worker *w, const struct entry *e, enum err code, bool serious,
+void worker_warn(struct mover_worker *w, struct entry *e, enum err code, bool serious,
 		 const char *format, ...) PRINTF_LIKE(5, 6);
 /*
  * An entry cannot be read: leave it out, and warn as its graft asks: silently when it vanished from a
@@ -76,5 +79,12 @@ void worker_warn(struct mover_worker *w, const struct entry *e, enum err code, b
  */
 CHECKED int worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what,
 			struct error *err);
+
+/* A folder's entries are all known: when there is none left of which they are not, so is the total. */
+void worker_scanned(struct mover *m);
+/* Stop everything with this error, unless something failed before. */
+void worker_fail(struct mover *m, const struct error *err);
+/* A worker's thread: jobs until there are no more. arg: struct mover_worker. */
+void *worker_main(void *arg);
 
 #endif

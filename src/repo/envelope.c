@@ -48,5 +48,10 @@ envelope_read(const char *name, struct slice file, json_t **ret, struct error *e
 		       TAIL);
 	if (memcmp(file.p + file.n - tail_len, tail, tail_len) != 0)
 		return error_set(err, ERR_CORRUPT, "checksum of the '%s' file is wrong", name);
-	return json_parse(body, name, ret, err);
+	if (json_parse(body, name, ret, err) < 0) {
+		if (err->code == ERR_PROTOCOL)
+			err->code = ERR_CORRUPT;
+		return err->code;
+	}
+	return OK;
 }

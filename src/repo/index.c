@@ -167,7 +167,7 @@ write_manifest(int dir, struct index_segment *const *segments, size_t n, struct 
 	if (top == NULL)
 		return error_no_memory(err);
 	for (size_t i = 0; i < n; i++) {
-		json_t *objects = json_array();
+		CLEAN(json_done) json_t *objects = json_array();
 		char hex[2 * OBJECT_ID_SIZE + 1];
 
 		for (size_t k = 0; k < segments[i]->n_objects; k++)
@@ -176,7 +176,7 @@ write_manifest(int dir, struct index_segment *const *segments, size_t n, struct 
 									 OBJECT_ID_SIZE, hex))) < 0)
 				return error_no_memory(err);
 		if (json_array_append_new(json_object_get(top, "segments"),
-					  json_pack("{s:s, s:o}", "file", segments[i]->name, "objects",
+					  json_pack("{s:s, s:O}", "file", segments[i]->name, "objects",
 						    objects)) < 0)
 			return error_no_memory(err);
 	}

@@ -11,7 +11,8 @@
  *	48	4	frame plain
  *	52	4	offset in the frame
  *	56	4	length
- *	60	1	class; three zero bytes
+ *	60	1	class
+ *	61	3	check value of the 61 bytes before: a flipped bit must not lead to other data
  *
  * Ids are HMACs, so evenly spread: the place of one is guessed by proportion and found within a step
  * or two, where a binary search over a large mapping would touch some twenty pages.
@@ -30,7 +31,7 @@
 
 enum { HEADER_SIZE = 64, WRITE_BUFFER = 1 << 20 };
 
-static const char magic[8] = {'H', 'F', 'I', 'N', 'D', 'E', 'X', '1'};
+static const char magic[8] = {'H', 'F', 'I', 'N', 'D', 'E', 'X', '2'};
 
 void
 index_rows_done(struct index_rows *rows)
@@ -56,6 +57,36 @@ index_rows_add_pack(struct index_rows *rows, const struct pack_id *id, struct er
 	return OK;
 }
 
+/* Each step is a bijection of the state, so any one changed word changes it; 24 bits are kept. */
+static uint32_t
+record_check(const uint8_t *p)
+{
+	uint64_t h = UINT64_C(0x9e3779b97f4a7c15);
+
+	for (size_t i = 0; i < INDEX_RECORD_SIZE; i += 8) {
+		uint64_t word = le64_get(p + i);
+
+		/* The check value itself counts as zero. */
+		if (i + 8 == INDEX_RECORD_SIZE)
+			word &= UINT64_MAX >> 24;
+		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	return (uint32_t)(h >> 40);
+}
+
+static uint32_t
+stored_check(const uint8_t *p)
+{
+	return le32_get(p + 60) >> 8;
+}
+
+static void
+put_check(uint8_t *p, uint32_t check)
+{
+	le32_put(p + 60, p[60] | check << 8);
+}
+
 int
 index_rows_add_blob(struct index_rows *rows, const struct blob_id *id, const struct blob_loc *loc,
 		    struct error *err)
@@ -79,6 +110,7 @@ index_rows_add_blob(struct index_rows *rows, const struct blob_id *id, const str
 	le32_put(p + 52, loc->offset);
 	le32_put(p + 56, loc->length);
 	le32_put(p + 60, loc->class);
+	put_check(p, record_check(p));
 	return OK;
 }
 
@@ -109,6 +141,8 @@ out_flush(struct out *o, struct error *err)
 static int
 out_append(struct out *o, const void *p, size_t n, struct error *err)
 {
+	if (n == 0)
+		return OK;
 	if (o->n + n > WRITE_BUFFER && out_flush(o, err) < 0)
 		return err->code;
 	if (n > WRITE_BUFFER) {
@@ -228,7 +262,10 @@ merge_records(struct out *o, struct index_segment *const *from, size_t n, struct
 		if (i == n)
 			return OK;
 		memcpy(record, record_at(from[i], at[i]++), sizeof(record));
+		bool bad = stored_check(record) != record_check(record);
 		le32_put(record + 32, le32_get(record + 32) + base[i]);
+		/* What is damaged stays so, for whoever looks it up. */
+		put_check(record, record_check(record) ^ bad);
 		if (out_append(o, record, sizeof(record), err) < 0)
 			return err->code;
 	}
@@ -385,7 +422,7 @@ index_segment_get(const struct index_segment *s, uint64_t i, struct blob_id *ret
 	const uint8_t *p = record_at(s, i);
 	uint32_t pack = le32_get(p + 32);
 
-	if (pack >= s->n_packs)
+	if (pack >= s->n_packs || stored_check(p) != record_check(p))
 		return false;
 	memcpy(ret_id->b, p, BLOB_ID_SIZE);
 	ret->pack = index_segment_pack(s, pack);

@@ -50,7 +50,7 @@ void index_segment_close(struct index_segment *s);
 
 /* The first record with this id, or n. Records of one id lie side by side. */
 uint64_t index_segment_find(const struct index_segment *s, const struct blob_id *id);
-/* Unpack record i; false if it refers to a pack that is not in the table. */
+/* Unpack record i; false if it is damaged. */
 bool index_segment_get(const struct index_segment *s, uint64_t i, struct blob_id *ret_id,
 		       struct blob_loc *ret);
 /* Give mapped pages back to the system: they count as resident memory until then. */

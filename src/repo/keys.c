@@ -319,6 +319,13 @@ keys_slot_unlock(struct store *store, const struct object_id *repo_id,
 		if (slot.password != (source->password != NULL))
 			continue;
 		int r = open_slot(&slot, repo_id, config_hash, source, ret_master, err);
+		/* Whoever may write to the store could have put in impossible parameters. */
+		if (r == ERR_LIMIT) {
+			error_prefix(err, "%s", names->names[i]);
+			damaged = *err;
+			damaged.code = ERR_CORRUPT;
+			continue;
+		}
 		if (r != 0)
 			return r < 0 ? error_prefix(err, "%s", names->names[i]) : OK;
 	}
@@ -358,6 +365,7 @@ int
 keys_slot_remove(struct store *store, const struct object_id *id, struct error *err)
 {
 	CLEAN(free_ptr) struct names *names = calloc(1, sizeof(*names));
+	bool found = false, another = false;
 	char name[NAME_SIZE];
 
 	if (names == NULL)
@@ -366,14 +374,23 @@ keys_slot_remove(struct store *store, const struct object_id *id, struct error *
 		return error_prefix(err, "list the key slots");
 	name_object(NAME_KEYS, id, name);
 	for (size_t i = 0; i < names->n; i++) {
-		if (strcmp(names->names[i], name) != 0)
-			continue;
-		if (names->n == 1) {
-			error_set(err, ERR_BAD_STATE, "this is the last key slot: without it nobody "
-				  "could open the repository again");
-			return error_hint(err, "Add another key first ('holdfast key add').");
-		}
-		return store_remove(store, name, err) < 0 ? err->code : OK;
+		struct slot slot;
+
+		if (strcmp(names->names[i], name) == 0)
+			found = true;
+		else if (read_slot(store, names->names[i], &slot, err) == OK)
+			another = true;
+		else if (err->code != ERR_CORRUPT && err->code != ERR_VERSION &&
+			 err->code != ERR_NOT_FOUND)
+			return err->code;
 	}
-	return error_set(err, ERR_NOT_FOUND, "no such key slot");
+	if (!found)
+		return error_set(err, ERR_NOT_FOUND, "no such key slot");
+	/* Damaged slots do not count: they open nothing. */
+	if (!another) {
+		error_set(err, ERR_BAD_STATE, "this is the last key slot: without it nobody could open "
+			  "the repository again");
+		return error_hint(err, "Add another key first ('holdfast key add').");
+	}
+	return store_remove(store, name, err) < 0 ? err->code : OK;
 }

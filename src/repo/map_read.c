@@ -20,7 +20,7 @@ parse_runs(struct reader *r, struct region *g, struct error *err)
 		uint64_t first = source == 0 ? 0 : reader_varint(r);
 
 		if (r->failed || n == 0 || n > g->n_pages - i || source > g->n_blobs ||
-		    (source != 0 && ((first + n) << g->page_shift) > BLOB_MAX))
+		    first > (BLOB_MAX >> g->page_shift) - n)
 			return error_set(err, ERR_CORRUPT, "a region has an impossible run");
 		for (uint64_t k = 0; k < n; k++, i++) {
 			g->pages[i].blob = source == 0 ? PAGE_HOLE : (uint16_t)(source - 1);
@@ -491,5 +491,7 @@ map_old_region(struct map_old *m, uint64_t number, struct region *ret, struct bl
 	}
 	if (repo_reader_blob(m->reader, ret_id, &leaf, err) < 0 || map_region_parse(leaf, ret, err) < 0)
 		return err->code;
+	if (ret->length != MIN(m->size - start, (uint64_t)REGION_SIZE))
+		return error_set(err, ERR_CORRUPT, "a region does not cover its part of the file");
 	return 1;
 }

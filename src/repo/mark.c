@@ -35,6 +35,7 @@ parse_packs(const json_t *array, struct mark *m, struct error *err)
 		if (hex == NULL || !hex_decode(hex, strlen(hex), m->packs[i].b, PACK_ID_SIZE))
 			return error_set(err, ERR_CORRUPT, "a mark names an impossible pack");
 	}
+	/* Prune looks packs up by halving. */
 	if (n > 0)
 		qsort(m->packs, n, sizeof(*m->packs), compare_packs);
 	m->n = n;
@@ -54,8 +55,11 @@ read_mark(struct repo *repo, const struct object_id *id, struct mark *ret, struc
 	    json_get_u64(json, "created", &m.created_ns, err) < 0 ||
 	    json_get_u64(json, "sweep_after", &m.sweep_after_ns, err) < 0 ||
 	    json_get_u64(json, "swept", &m.swept_ns, err) < 0 ||
-	    json_get_arr(json, "packs", &packs, err) < 0)
-		return err->code;
+	    json_get_arr(json, "packs", &packs, err) < 0) {
+		if (err->code == ERR_PROTOCOL)
+			err->code = ERR_CORRUPT;
+		return error_prefix(err, "read a mark");
+	}
 	if (parse_packs(packs, &m, err) < 0) {
 		free(m.packs);
 		return err->code;

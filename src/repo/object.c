@@ -124,8 +124,9 @@ object_open(struct repo *repo, enum object_kind kind, const struct object_id *id
 	if (packed == NULL)
 		return error_no_memory(err);
 	make_aad(repo, id, stored.p, aad);
+	/* One byte more than needed: an empty payload has an address, too. */
 	if (cipher_open(cipher, 0, SLICE(aad, AAD_SIZE), sealed, packed, err) < 0 ||
-	    buf_reserve(payload, plain, err) < 0)
+	    buf_reserve(payload, MAX(plain, 1u), err) < 0)
 		return err->code;
 	size_t n = ZSTD_decompress(payload->p + payload->n, plain, packed,
 				   sealed.n - CRYPTO_TAG_SIZE);

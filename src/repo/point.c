@@ -121,8 +121,11 @@ point_read(struct repo *repo, const struct object_id *id, struct point **ret, st
 
 	if (object_get(repo, OBJECT_POINT, id, &payload, err) < 0 ||
 	    json_parse(buf_slice(&payload), "restore point", &json, err) < 0 ||
-	    parse_point(id, json, ret, err) < 0)
+	    parse_point(id, json, ret, err) < 0) {
+		if (err->code == ERR_PROTOCOL)
+			err->code = ERR_CORRUPT;
 		return error_prefix(err, "read a restore point");
+	}
 	return OK;
 }
 
@@ -202,7 +205,8 @@ resolve_latest(struct repo *repo, struct point **ret, struct error *err)
 		point_list_done(&l);
 		return error_set(err, ERR_POINT, "the repository holds no restore point yet");
 	}
-	*ret = STEAL_PTR(l.points[--l.n]);
+	l.n--; /* the newest; STEAL_PTR evaluates its argument twice */
+	*ret = STEAL_PTR(l.points[l.n]);
 	point_list_done(&l);
 	return OK;
 }

@@ -252,8 +252,10 @@ repack(struct prune *p, struct error *err)
 	struct pack_id *packs = calloc(p->n, sizeof(*packs));
 	if (packs == NULL)
 		return error_no_memory(err);
+	/* Unneeded ones as well: a copy of a blob in a pack that is about to be marked is no reason not to
+	 * take this one along. */
 	for (size_t i = 0; i < p->n; i++)
-		if (p->packs[i].repack || p->packs[i].hidden)
+		if (p->packs[i].repack || p->packs[i].hidden || !p->packs[i].needed)
 			packs[hidden++] = p->packs[i].id;
 	repo_index_hide(p->index, packs, hidden);
 	if (repo_reader_open(p->repo, p->index, &p->reader, err) < 0 ||

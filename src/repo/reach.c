@@ -17,6 +17,7 @@
 struct reach {
 	struct repo_index *index;
 	struct repo_reader *reader;
+	size_t n_segments; /* a writer may have added more since */
 	uint8_t *bits[INDEX_SEGMENTS_MAX];
 	struct blob_id *stack;
 	size_t n, cap;
@@ -31,7 +32,8 @@ reach_new(struct repo *repo, struct repo_index *index, struct reach **ret, struc
 	if (r == NULL)
 		return error_no_memory(err);
 	r->index = index;
-	for (size_t i = 0; i < index->n; i++) {
+	r->n_segments = index->n;
+	for (size_t i = 0; i < r->n_segments; i++) {
 		r->bits[i] = calloc(index->segments[i]->n / 8 + 1, 1);
 		if (r->bits[i] == NULL)
 			return error_no_memory(err);
@@ -68,7 +70,7 @@ mark(struct reach *r, const struct blob_id *id, struct error *err)
 	uint64_t best = 0;
 	bool found = false, best_visible = false;
 
-	for (size_t i = 0; i < r->index->n; i++) {
+	for (size_t i = 0; i < r->n_segments; i++) {
 		const struct index_segment *s = r->index->segments[i];
 
 		for (uint64_t k = index_segment_find(s, id); k < s->n; k++) {
@@ -181,7 +183,7 @@ reach_add_tree(struct reach *r, const struct blob_id *tree, const _Atomic bool *
 int
 reach_each(struct reach *r, reach_record_fn *each, void *arg, struct error *err)
 {
-	for (size_t i = 0; i < r->index->n; i++) {
+	for (size_t i = 0; i < r->n_segments; i++) {
 		const struct index_segment *s = r->index->segments[i];
 
 		for (uint64_t k = 0; k < s->n; k++) {

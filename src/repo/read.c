@@ -175,8 +175,12 @@ fetch(struct repo_reader *r, const struct blob_loc *loc, struct kept_frame *f, s
 	f->loc.length = 0;
 	if (find_pack(r, &loc->pack, &pack, err) < 0 ||
 	    store_read(r->repo->store, name_pack(&loc->pack, name), loc->frame_offset, r->stored,
-		       loc->frame_stored, err) < 0)
+		       loc->frame_stored, err) < 0) {
+		/* As in find_pack, whose answer may be older than the pack's loss. */
+		if (err->code == ERR_NOT_FOUND)
+			err->code = ERR_CORRUPT;
 		return err->code;
+	}
 	if (pack_open_frame(pack, loc->frame, loc->frame_plain, SLICE(r->stored, loc->frame_stored),
 			    r->work, &content, err) < 0 ||
 	    unpack(r, content, f, loc->frame_plain, err) < 0)

@@ -138,7 +138,7 @@ end_pack(struct repo_sink *s, struct open_pack *p, struct error *err)
 	done->table = p->table.bytes;
 	p->table = PACK_TABLE_INIT;
 	p->open = false;
-	return writer_submit(s->writer, done, err);
+	return write_submit(s->writer, done, err);
 }
 
 /* Compress into s->packed behind the codec byte; what does not shrink is kept as it is. */
@@ -243,7 +243,7 @@ repo_sink_put(struct repo_sink *s, enum blob_class class, struct slice content,
 	s->stats.hash_ns += clock_boot_ns() - start;
 	s->stats.blobs++;
 	s->stats.bytes += content.n;
-	new = writer_claim(s->writer, &blob.id, err);
+	new = write_claim(s->writer, &blob.id, err);
 	if (new < 0)
 		return new;
 	if (new == 1) {
@@ -254,7 +254,7 @@ repo_sink_put(struct repo_sink *s, enum blob_class class, struct slice content,
 				put_frame(s, f, content, &blob, 1, err) :
 				append_blob(s, f, &blob, content.p, err);
 		if (r < 0)
-			return r;
+			return repo_writer_fail(s->writer, err);
 	}
 	*ret_id = blob.id;
 	if (ret_new != NULL)
@@ -285,10 +285,12 @@ absorb_frame(struct repo_sink *s, struct open_frame *to, const struct open_frame
 int
 sink_absorb(struct repo_sink *s, struct repo_sink *from, struct error *err)
 {
+	if (write_check(s->writer, err) < 0)
+		return err->code;
 	if (absorb_frame(s, &s->data, &from->data, err) < 0 ||
 	    absorb_frame(s, &s->pages, &from->pages, err) < 0 ||
 	    absorb_frame(s, &s->meta, &from->meta, err) < 0)
-		return err->code;
+		return repo_writer_fail(s->writer, err);
 	from->data.n = from->pages.n = from->meta.n = 0;
 	from->data.n_blobs = from->pages.n_blobs = from->meta.n_blobs = 0;
 	return OK;
@@ -297,9 +299,11 @@ sink_absorb(struct repo_sink *s, struct repo_sink *from, struct error *err)
 int
 sink_drain(struct repo_sink *s, struct error *err)
 {
+	if (write_check(s->writer, err) < 0)
+		return err->code;
 	if (flush_frame(s, &s->data, err) < 0 || flush_frame(s, &s->pages, err) < 0 ||
 	    flush_frame(s, &s->meta, err) < 0 || end_pack(s, &s->pack_data, err) < 0 ||
 	    end_pack(s, &s->pack_meta, err) < 0)
-		return err->code;
+		return repo_writer_fail(s->writer, err);
 	return OK;
 }

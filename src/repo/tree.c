@@ -177,13 +177,30 @@ name_is_sane(struct slice name)
 	return !(name.p[0] == '.' && (name.n == 1 || (name.n == 2 && name.p[1] == '.')));
 }
 
+static bool
+target_is_sane(struct slice target)
+{
+	return target.n > 0 && target.n <= NODE_TARGET_MAX && memchr(target.p, 0, target.n) == NULL;
+}
+
+/* What the parser would refuse must not get in. */
+static bool
+node_is_sane(const struct node *n)
+{
+	if (!name_is_sane(n->name) || n->type < NODE_FILE || n->type > NODE_BLOCK ||
+	    n->mode > 07777 || n->xattrs.n > NODE_XATTRS_MAX)
+		return false;
+	if (n->type == NODE_FILE)
+		return n->size <= INT64_MAX && n->content.n <= NODE_CONTENT_MAX;
+	return n->type != NODE_SYMLINK || target_is_sane(n->target);
+}
+
 int
 tree_builder_add(struct tree_builder *b, const struct node *node, struct error *err)
 {
 	size_t before = b->nodes.n;
 
-	if (!name_is_sane(node->name) || node->xattrs.n > NODE_XATTRS_MAX ||
-	    node->content.n > NODE_CONTENT_MAX || node->target.n > NODE_TARGET_MAX)
+	if (!node_is_sane(node))
 		return error_set(err, ERR_INTERNAL, "a node that cannot be stored");
 	if (b->last_len > 0 && compare_names(SLICE(b->last, b->last_len), node->name) >= 0)
 		return error_set(err, ERR_INTERNAL, "nodes out of order");
@@ -239,8 +256,7 @@ parse_kind(struct reader *r, struct node *n)
 		return true;
 	case NODE_SYMLINK:
 		n->target = reader_bytes(r);
-		return n->target.n > 0 && n->target.n <= NODE_TARGET_MAX &&
-		       memchr(n->target.p, 0, n->target.n) == NULL;
+		return target_is_sane(n->target);
 	case NODE_FIFO:
 		return true;
 	case NODE_CHAR:

@@ -35,17 +35,43 @@ enum {
 #define UNFINISHED "unfinished-"
 
 void
-done_pack_free(struct done_pack *pack)
+write_pack_free(struct done_pack *pack)
 {
 	store_abort(pack->upload);
 	buf_done(&pack->table);
 	free(pack);
 }
 
+/* ---- failure -------------------------------------------------------------------------------- */
+
+int
+repo_writer_fail(struct repo_writer *w, const struct error *err)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->failed.code == OK)
+		w->failed = *err;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	return err->code;
+}
+
+int
+write_check(struct repo_writer *w, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&w->lock);
+	r = w->failed.code;
+	if (r < 0)
+		*err = w->failed;
+	pthread_mutex_unlock(&w->lock);
+	return r;
+}
+
 /* ---- pending ids -------------------------------------------------------------------------- */
 
 int
-writer_claim(struct repo_writer *w, const struct blob_id *id, struct error *err)
+write_claim(struct repo_writer *w, const struct blob_id *id, struct error *err)
 {
 	struct blob_loc loc;
 	bool pending;
@@ -162,7 +188,7 @@ finisher_main(void *arg)
 	for (;;) {
 		struct done_pack *pack = w->queue;
 		struct error err = ERROR_INIT;
-		bool failed = w->failed.code != OK;
+		bool failed = w->store_failed;
 
 		if (pack == NULL) {
 			if (w->stop)
@@ -179,9 +205,10 @@ finisher_main(void *arg)
 		/* After a failure nothing more is stored: the backup is lost, the disk may be full. */
 		if (!failed)
 			failed = finish_pack(w, pack, &err) < 0;
-		done_pack_free(pack);
+		write_pack_free(pack);
 		pthread_mutex_lock(&w->lock);
 		w->busy = false;
+		w->store_failed = failed;
 		if (failed && w->failed.code == OK)
 			w->failed = err;
 		pthread_cond_broadcast(&w->changed);
@@ -191,7 +218,7 @@ finisher_main(void *arg)
 }
 
 int
-writer_submit(struct repo_writer *w, struct done_pack *pack, struct error *err)
+write_submit(struct repo_writer *w, struct done_pack *pack, struct error *err)
 {
 	int r;
 
@@ -209,12 +236,12 @@ writer_submit(struct repo_writer *w, struct done_pack *pack, struct error *err)
 	}
 	pthread_mutex_unlock(&w->lock);
 	if (r < 0)
-		done_pack_free(pack);
+		write_pack_free(pack);
 	return r;
 }
 
 void
-writer_add_stats(struct repo_writer *w, const struct repo_write_stats *s)
+write_add_stats(struct repo_writer *w, const struct repo_write_stats *s)
 {
 	pthread_mutex_lock(&w->lock);
 	w->stats.blobs += s->blobs;
@@ -319,9 +346,11 @@ take_dead_markers(const char *cache_path)
 	return dead;
 }
 
+/* Locked before it gets the name that others look for, or they would take us for dead. */
 static int
 make_marker(struct repo_writer *w, struct error *err)
 {
+	CLEAN(free_ptr) char *fresh = NULL;
 	uint8_t raw[8];
 	char hex[17];
 
@@ -332,9 +361,18 @@ make_marker(struct repo_writer *w, struct error *err)
 		w->unfinished_path = NULL;
 		return error_no_memory(err);
 	}
-	w->unfinished_fd = open(w->unfinished_path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (w->unfinished_fd < 0 || flock(w->unfinished_fd, LOCK_EX | LOCK_NB) < 0)
-		return error_sys(err, ERR_IO, "make '%s'", w->unfinished_path);
+	if (asprintf(&fresh, "%s/starting-%s", w->repo->cache_path, hex) < 0) {
+		fresh = NULL;
+		return error_no_memory(err);
+	}
+	w->unfinished_fd = open(fresh, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (w->unfinished_fd < 0)
+		return error_sys(err, ERR_IO, "make '%s'", fresh);
+	if (flock(w->unfinished_fd, LOCK_EX | LOCK_NB) < 0 || rename(fresh, w->unfinished_path) < 0) {
+		error_sys(err, ERR_IO, "make '%s'", w->unfinished_path);
+		(void)unlink(fresh);
+		return err->code;
+	}
 	return OK;
 }
 
@@ -375,13 +413,18 @@ stop_finisher(struct repo_writer *w)
 static int
 prepare(struct repo_writer *w, struct error *err)
 {
+	/* Ours first: at no moment is there none, so whoever is killed leaves word. */
+	if (make_marker(w, err) < 0)
+		return err->code;
 	bool died = take_dead_markers(w->repo->cache_path);
 
-	if (make_marker(w, err) < 0 || mark_hide_packs(w->repo, w->index, err) < 0 ||
+	w->store_failed = died; /* until it is done: the marker stays for the next one to try */
+	if (mark_hide_packs(w->repo, w->index, err) < 0 ||
 	    index_payload_begin(&w->payload, err) < 0)
 		return err->code;
 	if (died && adopt_orphans(w, err) < 0)
 		return error_prefix(err, "take over what an interrupted backup stored");
+	w->store_failed = false;
 	if (repo_sink_open(w, &w->tail, err) < 0)
 		return err->code;
 	return start_finisher(w, err);
@@ -405,6 +448,8 @@ repo_writer_open(struct repo *repo, struct repo_index *index, const struct repo_
 		w->options.level_pages = 1;
 	if (w->options.pack_size == 0)
 		w->options.pack_size = 64 << 20;
+	/* A pack is closed once it is larger: leave room for one frame and the table. */
+	w->options.pack_size = MIN(w->options.pack_size, (uint32_t)PACK_SIZE_MAX / 2);
 	w->start_ns = clock_wall_ns();
 	w->payload = BUF_INIT(INDEX_PAYLOAD_MAX);
 	w->queue_end = &w->queue;
@@ -417,6 +462,29 @@ repo_writer_open(struct repo *repo, struct repo_index *index, const struct repo_
 	return OK;
 }
 
+/* The sink that gathers rests is used by one thread at a time. */
+static struct repo_sink *
+take_tail(struct repo_writer *w)
+{
+	struct repo_sink *tail;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->tail == NULL)
+		pthread_cond_wait(&w->changed, &w->lock);
+	tail = STEAL_PTR(w->tail);
+	pthread_mutex_unlock(&w->lock);
+	return tail;
+}
+
+static void
+give_tail(struct repo_writer *w, struct repo_sink *tail)
+{
+	pthread_mutex_lock(&w->lock);
+	w->tail = tail;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
 int
 repo_sink_close(struct repo_sink *s, struct error *err)
 {
@@ -427,21 +495,13 @@ repo_sink_close(struct repo_sink *s, struct error *err)
 	 * small backup does not leave one small pack for each worker. */
 	if (s->pack_data.open || s->pack_meta.open)
 		r = sink_drain(s, err);
-	while (r == OK && (s->data.n > 0 || s->pages.n > 0 || s->meta.n > 0)) {
-		pthread_mutex_lock(&w->lock);
-		struct repo_sink *tail = STEAL_PTR(w->tail);
-		if (tail == NULL)
-			pthread_cond_wait(&w->changed, &w->lock);
-		pthread_mutex_unlock(&w->lock);
-		if (tail == NULL)
-			continue;
+	if (r == OK && (s->data.n > 0 || s->pages.n > 0 || s->meta.n > 0)) {
+		struct repo_sink *tail = take_tail(w);
+
 		r = sink_absorb(tail, s, err);
-		pthread_mutex_lock(&w->lock);
-		w->tail = tail;
-		pthread_cond_broadcast(&w->changed);
-		pthread_mutex_unlock(&w->lock);
+		give_tail(w, tail);
 	}
-	writer_add_stats(w, &s->stats);
+	write_add_stats(w, &s->stats);
 	sink_free(s);
 	return r;
 }
@@ -449,6 +509,16 @@ repo_sink_close(struct repo_sink *s, struct error *err)
 void
 repo_sink_abort(struct repo_sink *s)
 {
+	struct error given_up = ERROR_INIT;
+
+	if (s == NULL)
+		return;
+	/* Others may count on what it took on and now drops. */
+	if (s->pack_data.open || s->pack_meta.open || s->data.n > 0 || s->pages.n > 0 ||
+	    s->meta.n > 0) {
+		error_set(&given_up, ERR_CANCELLED, "a part of the backup was given up");
+		(void)!repo_writer_fail(s->writer, &given_up);
+	}
 	sink_free(s);
 }
 
@@ -470,7 +540,11 @@ wait_until_idle(struct repo_writer *w, struct error *err)
 int
 repo_writer_flush(struct repo_writer *w, struct error *err)
 {
-	if (sink_drain(w->tail, err) < 0 || wait_until_idle(w, err) < 0 || write_index(w, err) < 0)
+	struct repo_sink *tail = take_tail(w);
+	int r = sink_drain(tail, err);
+
+	give_tail(w, tail);
+	if (r < 0 || wait_until_idle(w, err) < 0 || write_index(w, err) < 0)
 		return err->code;
 	return mark_check_session(w->repo, w->start_ns, err);
 }
@@ -500,7 +574,7 @@ repo_writer_close(struct repo_writer *w)
 	stop_finisher(w);
 	/* Given up: index what is durable, for the next backup. Failing here loses nothing: packs that
 	 * no index lists are adopted later. */
-	bool indexed = w->failed.code == OK && write_index(w, &ignored) == OK;
+	bool indexed = !w->store_failed && write_index(w, &ignored) == OK;
 	sink_free(w->tail);
 	idset_done(&w->pending);
 	buf_done(&w->payload);

@@ -81,7 +81,8 @@ struct repo_writer {
 	size_t queued;
 	bool busy; /* the finisher is at work on one */
 	bool stop;
-	struct error failed; /* the first failure; sticky */
+	struct error failed; /* the first failure, of a sink or the finisher; sticky */
+	bool store_failed; /* the finisher stores nothing more, and the marker stays */
 
 	/* The finisher's own; others only while it is not running. */
 	pthread_t finisher;
@@ -95,14 +96,22 @@ struct repo_writer {
 
 /* write.c, for sink.c */
 /* 1: the blob is new and now pending; 0: known already. */
-CHECKED int writer_claim(struct repo_writer *w, const struct blob_id *id, struct error *err);
+CHECKED int write_claim(struct repo_writer *w, const struct blob_id *id, struct error *err);
 /* Hand over a complete pack (upload and table are taken in every case). */
-CHECKED int writer_submit(struct repo_writer *w, struct done_pack *pack, struct error *err);
-void writer_add_stats(struct repo_writer *w, const struct repo_write_stats *stats);
-void done_pack_free(struct done_pack *pack);
+CHECKED int write_submit(struct repo_writer *w, struct done_pack *pack, struct error *err);
+/*
+ * The first failure of any sink is the whole backup's: ids are pending that will never be stored, and a
+ * frame may have been sealed that is not in its pack, so its number must not be used again. Every put,
+ * close and flush after it fails. Returns err's code.
+ */
+CHECKED int repo_writer_fail(struct repo_writer *w, const struct error *err);
+/* OK, or that failure. */
+CHECKED int write_check(struct repo_writer *w, struct error *err);
+void write_add_stats(struct repo_writer *w, const struct repo_write_stats *stats);
+void write_pack_free(struct done_pack *pack);
 
 /* sink.c, for write.c */
-/* Take over blobs that wait in `from`'s frames. Caller holds the writer's lock. */
+/* Take over blobs that wait in `from`'s frames. The caller has both sinks to itself. */
 CHECKED int sink_absorb(struct repo_sink *s, struct repo_sink *from, struct error *err);
 /* Pack everything that waits and submit the open packs. */
 CHECKED int sink_drain(struct repo_sink *s, struct error *err);

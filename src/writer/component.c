@@ -246,7 +246,7 @@ component_fill(const json_t *j, struct component *c, struct error *err)
 	if (rc == OK)
 		rc = texts_parse(j, "exclude", true, &c->n_exclude, &c->exclude, err);
 	if (rc == OK)
-		rc = patterns_new(c->exclude, c->n_exclude, &c->exclude_set, err);
+		rc = patterns_new((const char *const *)c->exclude, c->n_exclude, &c->exclude_set, err);
 	if (rc == OK)
 		rc = texts_parse(j, "last", false, &c->n_last, &c->last, err);
 	if (rc == OK)

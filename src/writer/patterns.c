@@ -40,7 +40,7 @@ compare(const void *a, const void *b)
 }
 
 int
-patterns_new(char *const *list, size_t n, struct patterns **ret, struct error *err)
+patterns_new(const char *const *list, size_t n, struct patterns **ret, struct error *err)
 {
 	struct patterns *p = calloc(1, sizeof(*p));
 

@@ -38,6 +38,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+/* Sanitizers' run-time libraries call our functions before they are ready to be called themselves. */
+#ifdef __clang__
+#define PLAIN __attribute__((disable_sanitizer_instrumentation))
+#else
+#define PLAIN __attribute__((no_sanitize("thread", "address", "undefined")))
+#endif
+
 enum action { PASS, FAIL, FAIL_LATE, SHORTEN };
 
 static struct {
@@ -52,7 +59,7 @@ static struct {
 /* Recording ---------------------------------------------------------------------------------- */
 
 /* By bare system calls and without memory: we may be inside malloc, or in a signal handler. */
-static void
+PLAIN static void
 record(const char *what, uint64_t n)
 {
 	char line[64];
@@ -71,7 +78,7 @@ record(const char *what, uint64_t n)
 	errno = errno_kept;
 }
 
-static void
+PLAIN static void
 die(void)
 {
 	(void)syscall(SYS_kill, getpid(), SIGKILL);
@@ -81,7 +88,7 @@ die(void)
 
 /* Deciding ----------------------------------------------------------------------------------- */
 
-static enum action
+PLAIN static enum action
 decide(const char *name)
 {
 	if (injector.order.call == NULL || strcmp(injector.order.call, name) != 0)
@@ -101,7 +108,7 @@ decide(const char *name)
 }
 
 /* After the call: die now, if that is what was ordered; else the error to report. */
-static int
+PLAIN static int
 late_errno(void)
 {
 	if (injector.order.how == INJECT_KILL)
@@ -109,7 +116,7 @@ late_errno(void)
 	return injector.order.sys;
 }
 
-static void
+PLAIN static void
 trace(const char *name, int fd, const char *path, long result)
 {
 	int errno_kept = errno;
@@ -120,7 +127,7 @@ trace(const char *name, int fd, const char *path, long result)
 }
 
 /* The next definition of a symbol after ours. */
-static void *
+PLAIN static void *
 resolve(const char *symbol, void *_Atomic *kept)
 {
 	void *real = atomic_load(kept);
@@ -208,7 +215,7 @@ at_exit(void)
  */
 #define WRAP(type, failure, name, symbol, parameters, arguments, trace_fd, trace_path)             \
 	type inject_##symbol parameters __asm__(#symbol);                                          \
-	type inject_##symbol parameters                                                            \
+	PLAIN type inject_##symbol parameters                                                      \
 	{                                                                                          \
 		static void *_Atomic kept;                                                         \
 		type(*real) parameters = (type(*) parameters)resolve(#symbol, &kept);              \
@@ -232,7 +239,7 @@ at_exit(void)
 /* Those that can do half of the work. */
 #define WRAP_IO(name, symbol, parameters, arguments)                                               \
 	ssize_t inject_##symbol parameters __asm__(#symbol);                                       \
-	ssize_t inject_##symbol parameters                                                         \
+	PLAIN ssize_t inject_##symbol parameters                                                   \
 	{                                                                                          \
 		static void *_Atomic kept;                                                         \
 		ssize_t(*real) parameters = (ssize_t(*) parameters)resolve(#symbol, &kept);        \
@@ -363,7 +370,7 @@ static _Alignas(max_align_t) char arena[16 * 1024];
 static size_t arena_used;
 static bool resolving;
 
-static void *
+PLAIN static void *
 arena_take(size_t n)
 {
 	size_t room = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
@@ -375,14 +382,14 @@ arena_take(size_t n)
 	return p;
 }
 
-static bool
+PLAIN static bool
 arena_has(const void *p)
 {
 	return (const char *)p >= arena && (const char *)p < arena + sizeof(arena);
 }
 
 /* NULL while one is being resolved. */
-static void *
+PLAIN static void *
 resolve_memory(const char *symbol, void *_Atomic *kept)
 {
 	if (atomic_load(kept) == NULL) {
@@ -397,7 +404,7 @@ resolve_memory(const char *symbol, void *_Atomic *kept)
 
 #define WRAP_MEMORY(name, parameters, arguments, arena_bytes)                                      \
 	void *inject_##name parameters __asm__(#name);                                             \
-	void *inject_##name parameters                                                             \
+	PLAIN void *inject_##name parameters                                                       \
 	{                                                                                          \
 		static void *_Atomic kept;                                                         \
 		void *(*real)parameters = (void *(*)parameters)resolve_memory(#name, &kept);       \
@@ -416,7 +423,7 @@ WRAP_CODE(posix_memalign, posix_memalign, (void **p, size_t alignment, size_t n)
 	  -1)
 
 void *inject_realloc(void *p, size_t n) __asm__("realloc");
-void *
+PLAIN void *
 inject_realloc(void *p, size_t n)
 {
 	static void *_Atomic kept;
@@ -436,7 +443,7 @@ inject_realloc(void *p, size_t n)
 }
 
 void inject_free(void *p) __asm__("free");
-void
+PLAIN void
 inject_free(void *p)
 {
 	static void *_Atomic kept;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* holdfast backup */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/paths.h"
+#include "cli/progress_view.h"
+#include "cli/session.h"
+#include "cli/show.h"
+#include "cli/stages.h"
+#include "cli/units.h"
+#include "requester/backup.h"
+
+static void
+warn(void *arg, const char *path, enum err code, bool serious, const char *message)
+{
+	show_warning(arg, path, code, serious, message);
+}
+
+/* The values of a flag that may be given several times; ends with NULL, the caller's to free. */
+static int
+flag_values(const struct invocation *inv, enum flag_id id, const char ***ret, size_t *ret_n,
+	    struct error *err)
+{
+	size_t n = 0;
+	const char **values;
+
+	while (invocation_value_at(inv, id, n) != NULL)
+		n++;
+	values = calloc(n + 1, sizeof(*values));
+	if (values == NULL)
+		return error_no_memory(err);
+	for (size_t i = 0; i < n; i++)
+		values[i] = invocation_value_at(inv, id, i);
+	*ret = values;
+	*ret_n = n;
+	return OK;
+}
+
+static void
+job_from_settings(struct cli *cli, struct backup_job *job)
+{
+	struct settings *s = cli->settings;
+
+	job->host = settings_text(s, OPTION_BACKUP_HOST);
+	job->tags = settings_list(s, OPTION_BACKUP_TAGS, &job->n_tags);
+	job->setup = session_writers(cli);
+	job->mover.workers = (unsigned)settings_number(s, OPTION_BACKUP_WORKERS);
+	job->mover.memory_limit = settings_number(s, OPTION_BACKUP_MEMORY_LIMIT);
+	job->mover.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
+	job->mover.force_read = invocation_has(cli->inv, FLAG_FORCE_READ);
+	job->mover.exclude = settings_list(s, OPTION_BACKUP_EXCLUDE, &job->mover.n_exclude);
+	job->write.level_data = (int)settings_number(s, OPTION_BACKUP_COMPRESSION_LEVEL);
+	job->write.level_pages = (int)settings_number(s, OPTION_BACKUP_COMPRESSION_LEVEL_PAGES);
+	job->write.pack_size = (uint32_t)settings_number(s, OPTION_BACKUP_PACK_SIZE);
+	job->warn = warn;
+	job->warn_arg = cli;
+	job->phase = progress_view_phase;
+}
+
+static void
+report_json(const struct backup_result *r, const struct progress *p)
+{
+	char start[32], end[32];
+	json_t *j = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"type", "summary", "point", r->id_text, "start", clock_format_utc(r->start_ns, start),
+		"end", clock_format_utc(r->end_ns, end), "consistency",
+		point_consistency_name(r->consistency), "incomplete", r->incomplete ? 1 : 0,
+		"warnings", (json_int_t)r->warnings, "elapsed_ms",
+		(json_int_t)((r->end_ns - r->start_ns) / NS_PER_MS), "files",
+		(json_int_t)atomic_load(&p->files_done), "files_new",
+		(json_int_t)atomic_load(&p->files_new), "files_changed",
+		(json_int_t)atomic_load(&p->files_changed), "files_unchanged",
+		(json_int_t)atomic_load(&p->files_unchanged), "dirs",
+		(json_int_t)atomic_load(&p->dirs), "bytes", (json_int_t)atomic_load(&p->bytes_done),
+		"bytes_new", (json_int_t)r->write.bytes_new, "bytes_stored",
+		(json_int_t)r->write.bytes_stored);
+
+	if (j != NULL && r->parent_text[0] != '\0')
+		(void)json_object_set_new(j, "parent", json_string(r->parent_text));
+	out_json(j);
+}
+
+static void
+report_text(const struct cli *cli, const struct backup_result *r, const struct progress *p)
+{
+	uint64_t elapsed = r->end_ns - r->start_ns;
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], d[UNITS_MAX];
+
+	out_text("Restore point %.8s: consistency %s%s\n", r->id_text,
+		 point_consistency_name(r->consistency), r->incomplete ? ", incomplete" : "");
+	if (cli->quiet)
+		return;
+	out_text("Files: %s (%s new, %s changed, %s unchanged)\n",
+		 units_count(atomic_load(&p->files_done), a),
+		 units_count(atomic_load(&p->files_new), b),
+		 units_count(atomic_load(&p->files_changed), c),
+		 units_count(atomic_load(&p->files_unchanged), d));
+	out_text("Data:  %s in %s (%s), %s new, %s stored\n",
+		 units_bytes(atomic_load(&p->bytes_done), a), units_elapsed(elapsed, b),
+		 units_rate(atomic_load(&p->bytes_done), elapsed, c),
+		 units_bytes(r->write.bytes_new, d),
+		 units_bytes(r->write.bytes_stored, (char[UNITS_MAX]){0}));
+}
+
+static int
+report(const struct cli *cli, const struct backup_result *r, const struct progress *p,
+       struct error *err)
+{
+	if (cli->json)
+		report_json(r, p);
+	else
+		report_text(cli, r, p);
+	if (invocation_has(cli->inv, FLAG_STATS) && stages_backup(cli, r, p, err) < 0)
+		return err->code;
+	if (r->incomplete)
+		return error_set(err, ERR_INCOMPLETE,
+				 "restore point %.8s was made, but is not complete (%" PRIu64
+				 " warnings)",
+				 r->id_text, r->warnings);
+	return OK;
+}
+
+int
+verb_backup(struct cli *cli, struct error *err)
+{
+	CLEAN(session_close) struct session session = {0};
+	CLEAN(paths_done) struct path_list paths = {0};
+	CLEAN(free_ptr) const char **writers = NULL;
+	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
+	struct progress progress = {0};
+	struct progress_source source = progress_view_source(&progress);
+	struct backup_job job = {.mover = {.progress = &progress}};
+	struct backup_result result;
+	int r;
+
+	if (flag_values(cli->inv, FLAG_WRITER, &writers, &job.n_writers, err) < 0 ||
+	    paths_list(cli->inv->operands, cli->inv->n_operands, &paths, err) < 0)
+		return err->code;
+	if (paths.n + job.n_writers == 0) {
+		error_set(err, ERR_USAGE, "nothing to back up was given");
+		return error_hint(err, "give one PATH or --writer NAME at least");
+	}
+	if (session_open(cli, &session, err) < 0)
+		return err->code;
+	job_from_settings(cli, &job);
+	job.writers = writers;
+	job.paths = (const char *const *)paths.paths;
+	job.n_paths = paths.n;
+
+	if (progress_view_start(cli, &source, &view, err) < 0)
+		return err->code;
+	job.phase_arg = view;
+	r = backup_run(session.repo, &job, &result, err);
+	progress_view_stop(STEAL_PTR(view));
+	return r == OK ? report(cli, &result, &progress, err) : r;
+}

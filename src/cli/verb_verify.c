@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* holdfast verify */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/progress_line.h"
+#include "cli/progress_view.h"
+#include "cli/session.h"
+#include "cli/show.h"
+#include "cli/units.h"
+#include "repo/verify.h"
+
+static void
+read_progress(void *arg, struct progress_sample *s)
+{
+	const struct verify_stats *stats = arg;
+
+	s->counted = "packs";
+	s->files_done = atomic_load(&stats->packs_done);
+	s->files_total = atomic_load(&stats->packs_total);
+	s->bytes_done = atomic_load(&stats->bytes_done);
+	s->bytes_total = atomic_load(&stats->bytes_total);
+	s->total_known = s->bytes_total > 0;
+}
+
+static void
+problem(void *arg, const char *object, const char *message)
+{
+	const struct cli *cli = arg;
+	struct error shown = ERROR_INIT;
+
+	if (cli->json) {
+		out_json(json_pack("{s:s, s:s, s:o}", "type", "problem", "object", object, "message",
+				   json_bytes(message, strlen(message))));
+		return;
+	}
+	error_set(&shown, ERR_CORRUPT, "%s: %s", object, message);
+	shown.hint[0] = '\0'; /* said once, at the end */
+	show_error(cli, "verify", &shown);
+}
+
+static void
+report(const struct cli *cli, const struct verify_stats *s, uint64_t elapsed_ns)
+{
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
+
+	if (cli->json) {
+		out_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "type",
+				   "summary", "points", (json_int_t)s->points, "keys",
+				   (json_int_t)s->keys, "index_objects",
+				   (json_int_t)s->index_objects, "packs",
+				   (json_int_t)atomic_load(&s->packs_done), "bytes_read",
+				   (json_int_t)atomic_load(&s->bytes_done), "blobs_checked",
+				   (json_int_t)atomic_load(&s->blobs_checked), "unlisted_packs",
+				   (json_int_t)s->unlisted_packs, "problems",
+				   (json_int_t)atomic_load(&s->problems), "elapsed_ms",
+				   (json_int_t)(elapsed_ns / NS_PER_MS)));
+		return;
+	}
+	out_text("Checked %s restore points, %s packs, %s read, in %s: %" PRIu64 " problems\n",
+		 units_count(s->points, a), units_count(atomic_load(&s->packs_done), b),
+		 units_bytes(atomic_load(&s->bytes_done), c),
+		 units_elapsed(elapsed_ns, (char[UNITS_MAX]){0}), atomic_load(&s->problems));
+	if (s->unlisted_packs > 0 && !cli->quiet)
+		out_text("%" PRIu64 " packs are in no index: left by an interrupted backup, harmless\n",
+			 s->unlisted_packs);
+}
+
+static enum verify_level
+level_of(const struct invocation *inv)
+{
+	if (invocation_has(inv, FLAG_READ_DATA))
+		return VERIFY_DATA;
+	return invocation_has(inv, FLAG_STORED) ? VERIFY_STORED : VERIFY_STRUCTURE;
+}
+
+int
+verb_verify(struct cli *cli, struct error *err)
+{
+	CLEAN(session_close) struct session session = {0};
+	CLEAN(point_freep) struct point *only = NULL;
+	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
+	_Atomic bool cancelled = false;
+	struct verify_stats stats = {0};
+	struct verify_options options = {
+		.level = level_of(cli->inv),
+		.cancelled = &cancelled,
+		.problem = problem,
+		.problem_arg = cli,
+	};
+	struct progress_source source = {read_progress, &stats, &cancelled};
+	uint64_t start_ns = clock_boot_ns();
+	int r;
+
+	if (session_open(cli, &session, err) < 0)
+		return err->code;
+	if (cli->inv->n_operands > 0 &&
+	    point_resolve(session.repo, cli->inv->operands[0], &only, err) < 0)
+		return err->code;
+	options.only = only;
+	if (progress_view_start(cli, &source, &view, err) < 0)
+		return err->code;
+	progress_view_phase(view, "verifying");
+	r = verify_repository(session.repo, &options, &stats, err);
+	progress_view_stop(STEAL_PTR(view));
+	if (r == OK || atomic_load(&stats.problems) > 0)
+		report(cli, &stats, clock_boot_ns() - start_ns);
+	return r;
+}
