@@ -90,12 +90,13 @@ read_all(int fd, const char *path, struct buf *b, struct error *err)
 	for (;;) {
 		uint8_t beyond;
 		size_t room = b->max - b->n;
-		size_t step = MIN(room, (size_t)READ_STEP);
 
-		if (room > 0 && buf_reserve(b, step, err) < 0)
+		if (room > 0 && b->n == b->cap &&
+		    buf_reserve(b, MIN(room, (size_t)READ_STEP), err) < 0)
 			return error_prefix(err, "read '%s'", path);
 		/* At the maximum, one more byte tells whether the file ends here. */
-		ssize_t got = room > 0 ? read(fd, b->p + b->n, step) : read(fd, &beyond, 1);
+		ssize_t got = room > 0 ? read(fd, b->p + b->n, MIN(room, b->cap - b->n))
+				       : read(fd, &beyond, 1);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)

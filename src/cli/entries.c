@@ -30,7 +30,7 @@ static char *
 mode_text(const struct node *n, char text[11])
 {
 	static const char types[] = {
-		[NODE_FILE] = '-', [NODE_DIR] = 'd', [NODE_SYMLINK] = 'l',
+		[NODE_FILE] = '-', [NODE_DIR] = 'd',  [NODE_SYMLINK] = 'l',
 		[NODE_FIFO] = 'p', [NODE_CHAR] = 'c', [NODE_BLOCK] = 'b',
 	};
 	static const char bits[] = "rwxrwxrwx";
@@ -52,8 +52,8 @@ static void
 put_json(const struct node *n, struct slice path)
 {
 	static const char *const types[] = {
-		[NODE_FILE] = "file", [NODE_DIR] = "dir",	[NODE_SYMLINK] = "symlink",
-		[NODE_FIFO] = "fifo", [NODE_CHAR] = "char",	[NODE_BLOCK] = "block",
+		[NODE_FILE] = "file", [NODE_DIR] = "dir",   [NODE_SYMLINK] = "symlink",
+		[NODE_FIFO] = "fifo", [NODE_CHAR] = "char", [NODE_BLOCK] = "block",
 	};
 	json_t *j = json_pack("{s:s, s:o, s:s, s:i, s:I, s:I, s:I, s:I, s:I}", "type", "entry",
 			      "path", json_bytes(path.p, path.n), "kind", types[n->type], "mode",
@@ -133,7 +133,7 @@ list_folder(struct listing *l, const struct blob_id *tree, struct error *err)
 {
 	CLEAN(tree_cursor_closep) struct tree_cursor *cursor = NULL;
 	struct node n;
-	int r;
+	int r = OK;
 
 	if (l->depth >= ENTRIES_DEPTH_MAX)
 		return error_set(err, ERR_LIMIT, "folders are nested deeper than %d",
@@ -141,7 +141,8 @@ list_folder(struct listing *l, const struct blob_id *tree, struct error *err)
 	if (tree_cursor_open(l->reader, tree, &cursor, err) < 0)
 		return err->code;
 	l->depth++;
-	while ((r = tree_cursor_next(cursor, &n, err)) > 0)
+	/* Nobody reads any more: main reports why. */
+	while (!out_failed() && (r = tree_cursor_next(cursor, &n, err)) > 0)
 		if (list_entry(l, &n, err) < 0)
 			return err->code;
 	l->depth--;

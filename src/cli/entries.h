@@ -11,8 +11,8 @@
 #include "cli/cli.h"
 #include "repo/tree.h"
 
-/* The entries of a folder; with `recursive`, of those below it, too, with their paths. `path`: where
- * the folder is, for JSON and for recursion. */
+/* The entries of a folder; with `recursive`, of those below it, too, with their paths. `path`:
+ * where the folder is, for JSON and for recursion. */
 CHECKED int entries_show_folder(const struct cli *cli, struct repo_reader *reader,
 				const struct blob_id *tree, const char *path, bool recursive,
 				struct error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The program holdfast: takes the command line apart, gathers the settings, calls the verb, and turns
- * what it returned into an exit code. Everything else is elsewhere.
+ * The program holdfast: takes the command line apart, gathers the settings, calls the verb, and
+ * turns what it returned into an exit code. Everything else is elsewhere.
  */
 #include <locale.h>
 #include <stdio.h>
@@ -101,11 +101,14 @@ main(int argc, char *argv[])
 	if (r == OK)
 		return argc == 1 ? error_exit_code(ERR_USAGE) : error_exit_code(OK);
 
+	/* "holdfast list | head" is no failure worth words. */
+	if (err.sys == EPIPE && out_failed())
+		return error_exit_code(r);
 	show_error(&cli, inv.command != NULL ? inv.command->name : NULL, &err);
 	if (err.code == ERR_CANCELLED && signals_caught() != 0)
 		show_note(&cli, "holdfast: stopped by signal %d", signals_caught());
-	/* Whatever was printed before the failure should arrive, too. */
-	if (r < 0 && out_finish(&err) < 0)
+	/* Whatever was printed before the failure should arrive, too; if not, the failure stands. */
+	if (out_finish(&err) < 0)
 		return error_exit_code(r);
 	return error_exit_code(r);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Standard output. JSON lines may come from the progress thread as well as from the verb's, so a lock
- * keeps lines whole.
+ * Standard output. JSON lines may come from the progress thread as well as from the verb's, so a
+ * lock keeps lines whole.
  */
 #include "cli/out.h"
 
@@ -68,6 +68,17 @@ out_json(json_t *j)
 		remember_write();
 	}
 	pthread_mutex_unlock(&lock);
+}
+
+bool
+out_failed(void)
+{
+	bool failed;
+
+	pthread_mutex_lock(&lock);
+	failed = failure.code != OK;
+	pthread_mutex_unlock(&lock);
+	return failed;
 }
 
 int

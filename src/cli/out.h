@@ -8,6 +8,7 @@
 #define HF_CLI_OUT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/base.h"
 #include "base/buf.h"
@@ -17,6 +18,8 @@ void out_text(const char *format, ...) PRINTF_LIKE(1, 2);
 void out_bytes(struct slice text);
 /* One line; takes over the reference. NULL (out of memory while it was made) is remembered. */
 void out_json(json_t *j);
+/* Has a write failed? Then whoever prints much may stop. */
+bool out_failed(void);
 /* Flush, and tell of the first failure. */
 CHECKED int out_finish(struct error *err);
 

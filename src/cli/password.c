@@ -39,15 +39,15 @@ read_secret_file(const struct cli *cli, const char *path, const char *what, uint
 	size_t n = 0;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s '%s'", what,
-				 path);
+		return error_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s '%s'",
+				 what, path);
 	if (S_ISDIR(st.st_mode))
 		return error_set(err, ERR_USAGE, "%s '%s' is a folder", what, path);
 	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRGRP | S_IROTH)) != 0) {
 		char message[256];
 
-		(void)snprintf(message, sizeof(message), "%s '%s' can be read by other users: chmod 600",
-			       what, path);
+		(void)snprintf(message, sizeof(message),
+			       "%s '%s' can be read by other users: chmod 600", what, path);
 		show_warning(cli, path, ERR_PERMISSION, false, message);
 	}
 	for (;;) {

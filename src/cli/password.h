@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Passwords and key files, read into struct secret. A password comes from a file or from the terminal,
- * never from the command line or the environment, where others can read it.
+ * Passwords and key files, read into struct secret. A password comes from a file or from the
+ * terminal, never from the command line or the environment, where others can read it.
  */
 #ifndef HF_CLI_PASSWORD_H
 #define HF_CLI_PASSWORD_H
@@ -26,8 +26,8 @@ CHECKED int password_from_file(const struct cli *cli, const char *path, struct s
 CHECKED int password_from_terminal(const char *prompt, bool confirm, struct secret **ret,
 				   struct error *err);
 
-/* The file's content. With `create`, a file that does not exist is made (0600, random bytes, on disk
- * before this returns) and *ret_created set. */
+/* The file's content. With `create`, a file that does not exist is made (0600, random bytes,
+ * on disk before this returns) and *ret_created set. */
 CHECKED int password_key_file(const struct cli *cli, const char *path, bool create,
 			      struct secret **ret, bool *ret_created, struct error *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Making paths absolute. ".." cannot be taken away on paper: behind a symbolic link it leads elsewhere.
- * Such paths are resolved by the system, and only they.
+ * Making paths absolute. ".." cannot be taken away on paper: behind a symbolic link it leads
+ * elsewhere. Such paths are resolved by the system, and only they.
  */
 #include "cli/paths.h"
 
@@ -60,8 +60,7 @@ paths_absolute(const char *path, char **ret, struct error *err)
 		if (base == NULL)
 			return error_sys(err, ERR_IO, "find the current folder");
 	}
-	if (append_parts(&b, base != NULL ? base : "", err) < 0 ||
-	    append_parts(&b, path, err) < 0)
+	if (append_parts(&b, base != NULL ? base : "", err) < 0 || append_parts(&b, path, err) < 0)
 		return error_prefix(err, "'%s'", path);
 	if (b.n == 0 && buf_append(&b, "/", 1, err) < 0)
 		return err->code;

@@ -77,8 +77,7 @@ points_what(const struct point *p, char *text, size_t size)
 uint64_t
 points_stat(const struct point *p, const char *name)
 {
-	json_int_t v =
-		json_integer_value(json_object_get(json_object_get(p->json, "stats"), name));
+	json_int_t v = json_integer_value(json_object_get(json_object_get(p->json, "stats"), name));
 
 	return v > 0 ? (uint64_t)v : 0;
 }
@@ -145,7 +144,8 @@ show_roots(const struct point *p)
 
 		out_text("  %-14s consistency %s, provider %s\n",
 			 p->roots[i].name[0] != '\0' ? p->roots[i].name : "/ (folders)",
-			 consistency != NULL ? consistency : "?", provider != NULL ? provider : "?");
+			 consistency != NULL ? consistency : "?",
+			 provider != NULL ? provider : "?");
 	}
 }
 
@@ -161,8 +161,8 @@ show_warnings(const struct point *p, struct error *err)
 		CLEAN(buf_done) struct buf line = BUF_INIT(PATH_BYTES_MAX);
 
 		if (buf_printf(&line, err, "  ") < 0 ||
-		    add_name(&line,
-			     json_object_get(json_array_get(warnings, i), "message"), err) < 0 ||
+		    add_name(&line, json_object_get(json_array_get(warnings, i), "message"), err) <
+			    0 ||
 		    buf_append(&line, "\n", 1, err) < 0)
 			return error_prefix(err, "the restore point's warnings");
 		out_bytes(buf_slice(&line));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Restore points on the screen: the table of them, one in detail, and the flags that choose some. */
+/* Restore points on the screen: the table of them, one in detail, and the flags that choose
+ * some. */
 #ifndef HF_CLI_POINTS_H
 #define HF_CLI_POINTS_H
 

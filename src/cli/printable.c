@@ -32,8 +32,8 @@ harmless(const uint8_t *p, size_t n)
 		}
 		/* 0x80 .. 0x9f are control characters, too; U+202A .. U+202E and U+2066 .. U+2069
 		 * turn the direction of what follows. */
-		if (c < forms[f].least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) || c < 0xa0 ||
-		    (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+		if (c < forms[f].least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ||
+		    c < 0xa0 || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
 			return 0;
 		return forms[f].len;
 	}

@@ -13,7 +13,8 @@
 
 /* Append. */
 CHECKED int printable_name(struct buf *b, struct slice name, struct error *err);
-/* For whole messages: as above, but backslashes stay, and what does not fit is cut. Returns text. */
+/* For whole messages: as above, but backslashes stay, and what does not fit is cut. Returns
+ * text. */
 char *printable_message(const char *message, char *text, size_t size);
 /* How many columns a terminal needs for it: characters, not bytes. */
 size_t printable_width(const char *text);

@@ -37,7 +37,8 @@ progress_line_text(const struct progress_sample *s, size_t columns, char *text, 
 	if (s->total_known && s->bytes_total > 0) {
 		uint64_t part = (uint64_t)((__uint128_t)s->bytes_done * 100 / s->bytes_total);
 
-		(void)text_printf(percent, sizeof(percent), "%3u%%  ", (unsigned)MIN(part, UINT64_C(100)));
+		(void)text_printf(percent, sizeof(percent), "%3u%%  ",
+				  (unsigned)MIN(part, UINT64_C(100)));
 		(void)text_printf(total, sizeof(total), " of ");
 		units_bytes(s->bytes_total, total + strlen(total));
 	}
@@ -72,8 +73,10 @@ progress_line_json(const struct progress_sample *s)
 			      "bytes_per_second", (json_int_t)per_second);
 
 	if (j != NULL && s->total_known) {
-		(void)json_object_set_new(j, "bytes_total", json_integer((json_int_t)s->bytes_total));
-		(void)json_object_set_new(j, "files_total", json_integer((json_int_t)s->files_total));
+		(void)json_object_set_new(j, "bytes_total",
+					  json_integer((json_int_t)s->bytes_total));
+		(void)json_object_set_new(j, "files_total",
+					  json_integer((json_int_t)s->files_total));
 	}
 	if (j != NULL && progress_line_left(s, &seconds))
 		(void)json_object_set_new(j, "seconds_left", json_integer((json_int_t)seconds));

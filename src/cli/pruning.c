@@ -12,18 +12,17 @@
 static void
 report_json(const struct prune_stats *s, bool dry)
 {
-	out_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			   "s:I, s:I}",
-			   "type", "prune", "dry_run", dry ? 1 : 0, "points", (json_int_t)s->points,
-			   "packs", (json_int_t)s->packs, "bytes", (json_int_t)s->bytes,
-			   "needed_bytes", (json_int_t)s->needed_bytes, "repacked",
-			   (json_int_t)s->repacked, "repacked_bytes", (json_int_t)s->repacked_bytes,
-			   "marked", (json_int_t)s->marked, "marked_bytes",
-			   (json_int_t)s->marked_bytes, "waiting", (json_int_t)s->waiting,
-			   "waiting_bytes", (json_int_t)s->waiting_bytes, "unmarked",
-			   (json_int_t)s->unmarked, "removed", (json_int_t)s->removed,
-			   "removed_bytes", (json_int_t)s->removed_bytes, "next_sweep_ns",
-			   (json_int_t)s->next_sweep_ns));
+	out_json(json_pack(
+		"{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I}",
+		"type", "prune", "dry_run", dry ? 1 : 0, "points", (json_int_t)s->points, "packs",
+		(json_int_t)s->packs, "bytes", (json_int_t)s->bytes, "needed_bytes",
+		(json_int_t)s->needed_bytes, "repacked", (json_int_t)s->repacked, "repacked_bytes",
+		(json_int_t)s->repacked_bytes, "marked", (json_int_t)s->marked, "marked_bytes",
+		(json_int_t)s->marked_bytes, "waiting", (json_int_t)s->waiting, "waiting_bytes",
+		(json_int_t)s->waiting_bytes, "unmarked", (json_int_t)s->unmarked, "removed",
+		(json_int_t)s->removed, "removed_bytes", (json_int_t)s->removed_bytes,
+		"next_sweep_ns", (json_int_t)s->next_sweep_ns));
 }
 
 static void
@@ -31,8 +30,9 @@ report_text(const struct cli *cli, const struct prune_stats *s, bool dry)
 {
 	char a[UNITS_MAX], b[UNITS_MAX];
 
-	out_text("%s%s in %llu packs\n", dry ? "Would remove: " : "Removed: ",
-		 units_bytes(s->removed_bytes, a), (unsigned long long)s->removed);
+	out_text("%s%s in %llu packs\n",
+		 dry ? "Would remove: " : "Removed: ", units_bytes(s->removed_bytes, a),
+		 (unsigned long long)s->removed);
 	if (cli->quiet)
 		return;
 	out_text("Marked now: %s; waiting from earlier: %s\n", units_bytes(s->marked_bytes, a),
@@ -56,8 +56,8 @@ pruning_run(const struct cli *cli, struct repo *repo, struct error *err)
 	_Atomic bool cancelled = false;
 	struct prune_options options = {
 		.grace_ns = settings_number(cli->settings, OPTION_PRUNE_GRACE) * NS_PER_S,
-		.repack_percent =
-			(unsigned)settings_number(cli->settings, OPTION_PRUNE_REPACK_PERCENT),
+		.repack_percent = (unsigned)settings_number(cli->settings,
+							    OPTION_PRUNE_REPACK_PERCENT),
 		.allow_empty = invocation_has(cli->inv, FLAG_ALLOW_EMPTY),
 		.dry_run = invocation_has(cli->inv, FLAG_DRY_RUN),
 		.cancelled = &cancelled,

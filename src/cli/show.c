@@ -41,12 +41,11 @@ static void
 error_json(const struct error *e)
 {
 	char hresult[16];
-	json_t *j = json_pack("{s:s, s:s, s:i, s:o, s:o, s:b, s:i}", "type", "error", "code",
-			      error_name(e->code), "number", -(int)e->code, "message",
-			      json_bytes(e->msg, strlen(e->msg)), "hint",
-			      json_bytes(e->hint, strlen(e->hint)), "retryable",
-			      error_retryable(e->code) ? 1 : 0, "exit_code",
-			      error_exit_code(e->code));
+	json_t *j = json_pack(
+		"{s:s, s:s, s:i, s:o, s:o, s:b, s:i}", "type", "error", "code", error_name(e->code),
+		"number", -(int)e->code, "message", json_bytes(e->msg, strlen(e->msg)), "hint",
+		json_bytes(e->hint, strlen(e->hint)), "retryable", error_retryable(e->code) ? 1 : 0,
+		"exit_code", error_exit_code(e->code));
 
 	if (error_hresult(e->code) != 0) {
 		(void)text_printf(hresult, sizeof(hresult), "0x%08" PRIx32, error_hresult(e->code));

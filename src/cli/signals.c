@@ -21,20 +21,25 @@ on_signal(int number)
 	atomic_store(&caught, number);
 	if (flag != NULL)
 		atomic_store(flag, true);
-	/* The next one of either kind is not asked twice. */
+	/* Whoever asks twice means at once. */
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGTERM, SIG_DFL);
+	(void)signal(SIGHUP, SIG_DFL);
 }
 
 void
 signals_install(void)
 {
 	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction before;
 
 	/* No SA_RESTART: waiting for a password must end. */
 	(void)sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	/* The terminal is gone: as good a reason, unless nohup said otherwise. */
+	if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+		(void)sigaction(SIGHUP, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &action, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * SIGINT and SIGTERM ask for a clean end: the first sets the flag that is being watched, the second
+ * SIGINT, SIGTERM and SIGHUP ask for a clean end: the first sets the flag that is being watched, the second
  * ends the program at once (the repository bears that, too). SIGPIPE is ignored: a closed pipe is a
  * failed write.
  */

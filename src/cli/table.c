@@ -75,8 +75,7 @@ table_print(struct table *t, struct error *err)
 		return err->code;
 	}
 	for (size_t i = 0; i < t->n; i++)
-		widths[i % t->columns] =
-			MAX(widths[i % t->columns], printable_width(t->cells[i]));
+		widths[i % t->columns] = MAX(widths[i % t->columns], printable_width(t->cells[i]));
 	for (size_t i = 0; i < t->n; i++) {
 		size_t column = i % t->columns;
 		int pad = (int)(widths[column] - printable_width(t->cells[i]));

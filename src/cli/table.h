@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Columns that line up: cells are collected row by row and printed at the end, each column as wide as
- * its widest cell. Cells may hold any text; what a terminal should not see is escaped.
+ * Columns that line up: cells are collected row by row and printed at the end, each column as
+ * wide as its widest cell. Cells may hold any text; what a terminal should not see is escaped.
  */
 #ifndef HF_CLI_TABLE_H
 #define HF_CLI_TABLE_H

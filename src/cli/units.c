@@ -100,7 +100,8 @@ units_time(uint64_t wall_ns, char text[UNITS_MAX])
 	time_t t = (time_t)(wall_ns / NS_PER_S);
 	struct tm tm;
 
-	if (localtime_r(&t, &tm) == NULL || strftime(text, UNITS_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	if (localtime_r(&t, &tm) == NULL ||
+	    strftime(text, UNITS_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		(void)snprintf(text, UNITS_MAX, "?");
 	return text;
 }

@@ -68,10 +68,10 @@ report_json(const struct backup_result *r, const struct progress *p)
 	char start[32], end[32];
 	json_t *j = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"type", "summary", "point", r->id_text, "start", clock_format_utc(r->start_ns, start),
-		"end", clock_format_utc(r->end_ns, end), "consistency",
-		point_consistency_name(r->consistency), "incomplete", r->incomplete ? 1 : 0,
-		"warnings", (json_int_t)r->warnings, "elapsed_ms",
+		"type", "summary", "point", r->id_text, "start",
+		clock_format_utc(r->start_ns, start), "end", clock_format_utc(r->end_ns, end),
+		"consistency", point_consistency_name(r->consistency), "incomplete",
+		r->incomplete ? 1 : 0, "warnings", (json_int_t)r->warnings, "elapsed_ms",
 		(json_int_t)((r->end_ns - r->start_ns) / NS_PER_MS), "files",
 		(json_int_t)atomic_load(&p->files_done), "files_new",
 		(json_int_t)atomic_load(&p->files_new), "files_changed",

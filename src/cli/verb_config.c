@@ -26,7 +26,8 @@ value_text(const struct setting_view *v, char *text, size_t size)
 		value_format_duration(v->number, text);
 	else
 		for (size_t i = 0; i < v->n && size - n > 8; i++) {
-			(void)text_printf(text + n, size - n, "%s%s", i > 0 ? " " : "", v->values[i]);
+			(void)text_printf(text + n, size - n, "%s%s", i > 0 ? " " : "",
+					  v->values[i]);
 			n = strlen(text);
 		}
 	return text;

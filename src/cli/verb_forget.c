@@ -65,8 +65,8 @@ show_kept(const struct cli *cli, const struct point *p, unsigned reasons)
 
 	retention_reasons(reasons, text, sizeof(text));
 	if (cli->json)
-		out_json(json_pack("{s:s, s:s, s:s}", "type", "kept", "point", p->id_text, "reasons",
-				   text));
+		out_json(json_pack("{s:s, s:s, s:s}", "type", "kept", "point", p->id_text,
+				   "reasons", text));
 	else if (!cli->quiet)
 		out_text("Keep %.8s (%s)\n", p->id_text, text);
 }
@@ -113,8 +113,8 @@ verb_forget(struct cli *cli, struct error *err)
 		return error_hint(err, "give restore points to remove, or a rule such as "
 				       "--keep-daily 7");
 	}
-	if (named && (invocation_has(cli->inv, FLAG_WITH_HOST) ||
-		      invocation_has(cli->inv, FLAG_WITH_TAG)))
+	if (named &&
+	    (invocation_has(cli->inv, FLAG_WITH_HOST) || invocation_has(cli->inv, FLAG_WITH_TAG)))
 		return error_set(err, ERR_USAGE, "--host and --tag go with rules, not with POINT");
 	if (session_open(cli, &session, err) < 0)
 		return err->code;

@@ -79,7 +79,8 @@ verb_help(struct cli *cli, struct error *err)
 	if (docs != NULL)
 		return docs_write(docs, err);
 	if (shell != NULL && strcmp(shell, "bash") != 0)
-		return error_set(err, ERR_USAGE, "there is completion for bash, not for '%s'", shell);
+		return error_set(err, ERR_USAGE, "there is completion for bash, not for '%s'",
+				 shell);
 	if (shell != NULL)
 		r = completion_bash(&b, err);
 	else if (invocation_has(cli->inv, FLAG_MAN))

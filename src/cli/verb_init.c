@@ -8,7 +8,8 @@
 #include "cli/session.h"
 #include "cli/show.h"
 
-/* A new repository's key: a key file is made if it is not there, a typed password asked for twice. */
+/* A new repository's key: a key file is made if it is not there, a typed password asked for
+ * twice. */
 static int
 new_key(const struct cli *cli, struct secret **ret_secret, struct key_source *ret_source,
 	bool *ret_created, struct error *err)
@@ -39,14 +40,16 @@ report(const struct cli *cli, const char *location, const char *id, bool created
 	const char *key_file = session_key_file(cli);
 
 	if (cli->json) {
-		out_json(json_pack("{s:s, s:s, s:s, s:b}", "type", "repository", "id", id, "location",
-				   location, "key_file_created", created ? 1 : 0));
+		out_json(json_pack("{s:s, s:s, s:s, s:b}", "type", "repository", "id", id,
+				   "location", location, "key_file_created", created ? 1 : 0));
 		return;
 	}
 	out_text("Created repository %.8s at %s\n", id, location);
 	if (created)
-		show_note(cli, "Made key file %s. Keep a copy of it on another machine: without it "
-			       "nobody can read this repository.", key_file);
+		show_note(cli,
+			  "Made key file %s. Keep a copy of it on another machine: without it "
+			  "nobody can read this repository.",
+			  key_file);
 	else
 		show_note(cli, "Keep the %s safe: without it nobody can read this repository.",
 			  key_file != NULL ? "key file" : "password");

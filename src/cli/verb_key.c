@@ -150,7 +150,8 @@ verb_key_remove(struct cli *cli, struct error *err)
 	char id[2 * OBJECT_ID_SIZE + 1];
 
 	if (strlen(s.prefix) < 2)
-		return error_set(err, ERR_USAGE, "'%s': give two digits of the id at least", s.prefix);
+		return error_set(err, ERR_USAGE, "'%s': give two digits of the id at least",
+				 s.prefix);
 	if (session_open(cli, &session, err) < 0 ||
 	    keys_slot_list(session.store, match_slot, &s, err) < 0)
 		return err->code;

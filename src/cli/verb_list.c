@@ -27,8 +27,7 @@ list_path(const struct cli *cli, struct repo *repo, struct location *where, stru
 	CLEAN(repo_reader_closep) struct repo_reader *reader = NULL;
 
 	if (repo_index_open(repo, &index, err) < 0 ||
-	    repo_reader_open(repo, index, &reader, err) < 0 ||
-	    locate_node(reader, where, err) < 0)
+	    repo_reader_open(repo, index, &reader, err) < 0 || locate_node(reader, where, err) < 0)
 		return err->code;
 	if (!where->is_folder)
 		return entries_show_node(cli, &where->node, where->path, err);

@@ -19,7 +19,8 @@ put(const struct cli *cli, struct table *t, const char *what, bool writer, const
 	if (cli->json) {
 		out_json(json_pack("{s:s, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "type", "plan",
 				   "what", json_bytes(what, strlen(what)), "kind",
-				   writer ? "writer" : "path", "file_system", v->type, "mount_point",
+				   writer ? "writer" : "path", "file_system", v->type,
+				   "mount_point",
 				   json_bytes(v->mount_point, strlen(v->mount_point)), "provider",
 				   choice->provider->name, "consistency",
 				   point_consistency_name(choice->expected), "why", choice->why,
@@ -44,8 +45,7 @@ plan_writer(struct cli *cli, struct table *t, const char *name, struct error *er
 	struct plan_choice choice;
 	const char *folder;
 
-	if (writers_start_one(&setup, name, &writer, err) < 0 ||
-	    writer_identify(writer, err) < 0)
+	if (writers_start_one(&setup, name, &writer, err) < 0 || writer_identify(writer, err) < 0)
 		return error_prefix(err, "writer '%s'", name);
 	folder = json_string_value(json_object_get(writer_metadata(writer), "data_directory"));
 	if (volume_of(folder != NULL ? folder : "/", &v, err) < 0)

@@ -37,7 +37,8 @@ tablespace_map(const struct invocation *inv, json_t **ret, struct error *err)
 		CLEAN(free_ptr) char *new_place = NULL;
 
 		if (equals == NULL || equals == text || equals[1] == '\0')
-			return error_set(err, ERR_USAGE, "--tablespace-map '%s': give OLD=NEW", text);
+			return error_set(err, ERR_USAGE, "--tablespace-map '%s': give OLD=NEW",
+					 text);
 		old = strndup(text, (size_t)(equals - text));
 		if (old == NULL)
 			return error_no_memory(err);
@@ -73,14 +74,15 @@ report(const struct cli *cli, const struct restore_result *r, const char *target
 	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], d[UNITS_MAX];
 
 	if (cli->json)
-		out_json(json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "type",
-				   "summary", "point", r->id_text, "target",
-				   json_bytes(target, strlen(target)), "files", (json_int_t)s->files,
-				   "dirs", (json_int_t)s->dirs, "others", (json_int_t)s->others,
-				   "bytes", (json_int_t)s->bytes, "bytes_written",
-				   (json_int_t)s->bytes_written, "files_removed",
-				   (json_int_t)s->files_removed, "warnings", (json_int_t)r->warnings,
-				   "elapsed_ms", (json_int_t)(elapsed_ns / NS_PER_MS)));
+		out_json(json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				   "type", "summary", "point", r->id_text, "target",
+				   json_bytes(target, strlen(target)), "files",
+				   (json_int_t)s->files, "dirs", (json_int_t)s->dirs, "others",
+				   (json_int_t)s->others, "bytes", (json_int_t)s->bytes,
+				   "bytes_written", (json_int_t)s->bytes_written, "files_removed",
+				   (json_int_t)s->files_removed, "warnings",
+				   (json_int_t)r->warnings, "elapsed_ms",
+				   (json_int_t)(elapsed_ns / NS_PER_MS)));
 	else
 		out_text("Restored %.8s to %s: %s files, %s in %s (%s)\n", r->id_text, target,
 			 units_count(s->files, a), units_bytes(s->bytes, b),
@@ -116,9 +118,8 @@ verb_restore(struct cli *cli, struct error *err)
 		error_set(err, ERR_USAGE, "--to is missing");
 		return error_hint(err, "give --to DIR: the folder to restore into");
 	}
-	if (restore_mode(cli->inv, &job.mode, err) < 0 ||
-	    tablespace_map(cli->inv, &map, err) < 0 || paths_absolute(to, &target, err) < 0 ||
-	    session_open(cli, &session, err) < 0)
+	if (restore_mode(cli->inv, &job.mode, err) < 0 || tablespace_map(cli->inv, &map, err) < 0 ||
+	    paths_absolute(to, &target, err) < 0 || session_open(cli, &session, err) < 0)
 		return err->code;
 	job.what = cli->inv->operands[0];
 	job.target = target;

@@ -36,8 +36,8 @@ problem(void *arg, const char *object, const char *message)
 	struct error shown = ERROR_INIT;
 
 	if (cli->json) {
-		out_json(json_pack("{s:s, s:s, s:o}", "type", "problem", "object", object, "message",
-				   json_bytes(message, strlen(message))));
+		out_json(json_pack("{s:s, s:s, s:o}", "type", "problem", "object", object,
+				   "message", json_bytes(message, strlen(message))));
 		return;
 	}
 	error_set(&shown, ERR_CORRUPT, "%s: %s", object, message);
@@ -63,12 +63,20 @@ report(const struct cli *cli, const struct verify_stats *s, uint64_t elapsed_ns)
 				   (json_int_t)(elapsed_ns / NS_PER_MS)));
 		return;
 	}
-	out_text("Checked %s restore points, %s packs, %s read, in %s: %" PRIu64 " problems\n",
-		 units_count(s->points, a), units_count(atomic_load(&s->packs_done), b),
-		 units_bytes(atomic_load(&s->bytes_done), c),
-		 units_elapsed(elapsed_ns, (char[UNITS_MAX]){0}), atomic_load(&s->problems));
+	units_elapsed(elapsed_ns, a);
+	if (atomic_load(&s->bytes_done) > 0)
+		out_text("Checked %s restore points and %s of stored data in %s: ",
+			 units_count(s->points, b), units_bytes(atomic_load(&s->bytes_done), c), a);
+	else
+		out_text("Checked the structure of %s restore points in %s: ",
+			 units_count(s->points, b), a);
+	if (atomic_load(&s->problems) == 0)
+		out_text("no problems\n");
+	else
+		out_text("%s problems\n", units_count(atomic_load(&s->problems), b));
 	if (s->unlisted_packs > 0 && !cli->quiet)
-		out_text("%" PRIu64 " packs are in no index: left by an interrupted backup, harmless\n",
+		out_text("%" PRIu64
+			 " packs are in no index: left by an interrupted backup, harmless\n",
 			 s->unlisted_packs);
 }
 

@@ -144,7 +144,8 @@ const struct flag *command_flag(enum flag_id id);
  * command. FLAG_NONE past the end. A NULL command takes the last two groups. */
 enum flag_id command_flag_at(const struct command *command, size_t n);
 
-/* The n-th exit code from 0, in rising order, those every command has included; false at the end. */
+/* The n-th exit code from 0, in rising order, those every command has included; false at the
+ * end. */
 bool command_exit_at(const struct command *command, size_t n, struct exit_note *ret);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The table of commands. A new command is a line in enum command_id, an entry here, and its function
- * in the list of src/cli/main.c.
+ * The table of commands. A new command is a line in enum command_id, an entry here, and its
+ * function in the list of src/cli/main.c.
  */
 #include "config/command_table.h"
 

@@ -21,6 +21,16 @@ value_kind(const struct flag *f)
 	return "other";
 }
 
+/* Flags of several commands may share a name, and then what their value is. */
+static bool
+named_before(enum flag_id id)
+{
+	for (int other = FLAG_NONE + 1; other < (int)id; other++)
+		if (strcmp(command_flag((enum flag_id)other)->name, command_flag(id)->name) == 0)
+			return true;
+	return false;
+}
+
 static int
 put_values(struct buf *b, struct error *err)
 {
@@ -37,7 +47,8 @@ put_values(struct buf *b, struct error *err)
 		for (int id = FLAG_NONE + 1; r == OK && id < FLAG_COUNT; id++) {
 			const struct flag *f = command_flag((enum flag_id)id);
 
-			if (f->kind == FLAG_SWITCH || strcmp(value_kind(f), kinds[k][0]) != 0)
+			if (f->kind == FLAG_SWITCH || strcmp(value_kind(f), kinds[k][0]) != 0 ||
+			    named_before((enum flag_id)id))
 				continue;
 			r = buf_printf(b, err, "%s--%s", before, f->name);
 			if (r == OK && f->letter != 0)
@@ -120,17 +131,18 @@ int
 completion_bash(struct buf *b, struct error *err)
 {
 	const struct command *c;
-	int r = buf_printf(b, err,
-			   "# SPDX-License-Identifier: Apache-2.0\n"
-			   "#\n"
-			   "# Completion of holdfast's command line for bash.\n"
-			   "# Made by \"holdfast help --completion bash\"; do not edit.\n"
-			   "\n"
-			   "_holdfast()\n"
-			   "{\n"
-			   "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-			   "\tlocal command='' words='' flags='' i\n"
-			   "\n");
+	int r = buf_printf(
+		b, err,
+		"# SPDX-License-Identifier: Apache-2.0\n"
+		"#\n"
+		"# Completion of holdfast's command line for bash.\n"
+		"# Made by \"holdfast help --completion bash\"; do not edit.\n"
+		"\n"
+		"_holdfast()\n"
+		"{\n"
+		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+		"\tlocal command='' words='' flags='' i\n"
+		"\n");
 
 	if (r == OK)
 		r = put_values(b, err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * inih does the splitting; it is fed line by line from memory, which is where the limits are enforced
- * and lines are counted. inih cuts what it finds too long without a word, so nothing that long may
- * reach it.
+ * inih does the splitting; it is fed line by line from memory, which is where the limits are
+ * enforced and lines are counted. inih cuts what it finds too long without a word, so nothing
+ * that long may reach it.
  */
 #include "config/config_file.h"
 

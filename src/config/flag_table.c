@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The table of flags. A new flag is a line in enum flag_id, an entry here, and its id in the list of
- * each command that takes it.
+ * The table of flags. A new flag is a line in enum flag_id, an entry here, and its id in the list
+ * of each command that takes it.
  */
 #include "config/flag_table.h"
 
@@ -31,7 +31,7 @@ const struct flag flag_table[FLAG_COUNT] = {
 			     "where the repository is"},
 	[FLAG_PASSWORD_FILE] = {"password-file", 0, FLAG_VALUE, "FILE",
 				OPTION_REPOSITORY_PASSWORD_FILE,
-				"file whose first line is the password"},
+				"file that holds the password"},
 	[FLAG_KEY_FILE] = {"key-file", 0, FLAG_VALUE, "FILE", OPTION_REPOSITORY_KEY_FILE,
 			   "file with random bytes that opens the repository"},
 	[FLAG_CACHE_DIR] = {"cache-dir", 0, FLAG_VALUE, "DIR", OPTION_REPOSITORY_CACHE_DIR,
@@ -41,7 +41,7 @@ const struct flag flag_table[FLAG_COUNT] = {
 	[FLAG_LABEL] = {"label", 0, FLAG_VALUE, "TEXT", OPTION_NONE,
 			"what 'key list' shows for the new key; default user@host"},
 	[FLAG_NEW_PASSWORD_FILE] = {"new-password-file", 0, FLAG_VALUE, "FILE", OPTION_NONE,
-				    "file whose first line is the new password"},
+				    "file that holds the new password"},
 	[FLAG_NEW_KEY_FILE] = {"new-key-file", 0, FLAG_VALUE, "FILE", OPTION_NONE,
 			       "new key file; made if it does not exist"},
 

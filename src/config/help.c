@@ -53,11 +53,12 @@ help_overview(struct buf *b, const char *group, struct error *err)
 		r = item(b, c->name, c->summary, SUMMARY_COLUMN, err);
 	}
 	if (r == OK)
-		r = buf_printf(b, err,
-			       "\n"
-			       "'holdfast help COMMAND' tells all about one of them, 'holdfast help "
-			       "settings'\n"
-			       "about the configuration, 'holdfast help errors' about each error.\n");
+		r = buf_printf(
+			b, err,
+			"\n"
+			"'holdfast help COMMAND' tells all about one of them, 'holdfast help "
+			"settings'\n"
+			"about the configuration, 'holdfast help errors' about each error.\n");
 	return r;
 }
 
@@ -198,9 +199,9 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 		r = help_option_range(b, o, err);
 	if (r == OK)
 		r = buf_printf(b, err, "\n    Default: %s\n    Environment: %s%s%s\n",
-			       o->fallback_note != NULL	   ? o->fallback_note
+			       o->fallback_note != NULL ? o->fallback_note
 			       : o->fallback[0] != '\0' ? o->fallback
-							   : "none",
+							: "none",
 			       o->env != NULL ? o->env : "", o->env != NULL ? " or " : "",
 			       option_env(o, env, sizeof(env)));
 	return r;

@@ -233,10 +233,12 @@ invocation_parse(int argc, char *const argv[], struct invocation *ret, struct er
 		int r = OK;
 
 		if (inv.command == NULL) {
-			error_set(err, ERR_USAGE, inv.group != NULL ? "'%s' needs one more word"
-								    : "%sno command was given",
+			error_set(err, ERR_USAGE,
+				  inv.group != NULL ? "'%s' needs one more word"
+						    : "%sno command was given",
 				  inv.group != NULL ? inv.group : "");
-			return error_hint(err, "see 'holdfast help%s%s'", inv.group != NULL ? " " : "",
+			return error_hint(err, "see 'holdfast help%s%s'",
+					  inv.group != NULL ? " " : "",
 					  inv.group != NULL ? inv.group : "");
 		}
 		r = check_flags(&p, err);
@@ -301,8 +303,8 @@ invocation_set(const struct invocation *inv, struct settings *settings, struct e
 		if (flag->option == OPTION_NONE)
 			continue;
 		(void)text_printf(origin, sizeof(origin), "command line --%s", flag->name);
-		if (settings_set(settings, flag->option, value != NULL ? value : "yes", SETTING_FLAG,
-				 origin, err) < 0)
+		if (settings_set(settings, flag->option, value != NULL ? value : "yes",
+				 SETTING_FLAG, origin, err) < 0)
 			return err != NULL ? err->code : ERR_INTERNAL;
 	}
 	return OK;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * One command line, taken apart and checked against the tables: which command, which flags with which
- * values, which operands. Strict: an unknown flag is an error that suggests the nearest one.
+ * One command line, taken apart and checked against the tables: which command, which flags with
+ * which values, which operands. Strict: an unknown flag is an error that suggests the nearest
+ * one.
  *
  *	--flag=VALUE, --flag VALUE, -f VALUE, -fVALUE; "--" ends the flags; flags and operands may mix
  *

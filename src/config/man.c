@@ -120,6 +120,16 @@ examples(struct buf *b, const struct command *c, struct error *err)
 	return r;
 }
 
+/* "PATH..." is "PATH ..." in mdoc. */
+static int
+operand(struct buf *b, const struct operands *o, struct error *err)
+{
+	const char *dots = strstr(o->name, "...");
+	int n = dots != NULL ? (int)(dots - o->name) : (int)strlen(o->name);
+
+	return buf_printf(b, err, "Ar %.*s%s\n", n, o->name, dots != NULL ? " ..." : "");
+}
+
 static int
 command_synopsis(struct buf *b, const struct command *c, struct error *err)
 {
@@ -131,11 +141,9 @@ command_synopsis(struct buf *b, const struct command *c, struct error *err)
 	if (r == OK)
 		r = buf_printf(b, err, ".Op Ar FLAG ...\n");
 	if (r == OK && o->name != NULL) {
-		const char *dots = strstr(o->name, "...");
-		int n = dots != NULL ? (int)(dots - o->name) : (int)strlen(o->name);
-
-		r = buf_printf(b, err, ".%sAr %.*s%s\n", o->min > 0 ? "" : "Op ", n, o->name,
-			       dots != NULL ? " ..." : "");
+		r = buf_printf(b, err, o->min > 0 ? "." : ".Op ");
+		if (r == OK)
+			r = operand(b, o, err);
 	}
 	return r;
 }
@@ -153,12 +161,9 @@ man_command(struct buf *b, const struct command *c, struct error *err)
 	if (r == OK)
 		r = prose_mdoc(b, c->text, err);
 	if (r == OK && c->operands.name != NULL) {
-		const char *dots = strstr(c->operands.name, "...");
-		int n = dots != NULL ? (int)(dots - c->operands.name)
-				     : (int)strlen(c->operands.name);
-
-		r = buf_printf(b, err, ".Pp\nThe operand is:\n.Bl -tag -width Ds\n.It Ar %.*s%s\n", n,
-			       c->operands.name, dots != NULL ? " ..." : "");
+		r = buf_printf(b, err, ".Pp\nThe operand is:\n.Bl -tag -width Ds\n.It ");
+		if (r == OK)
+			r = operand(b, &c->operands, err);
 		if (r == OK)
 			r = prose_mdoc(b, c->operands.help, err);
 		if (r == OK)
@@ -192,17 +197,17 @@ man_overview(struct buf *b, struct error *err)
 			       ".Op Ar OPERAND ...\n"
 			       ".Sh DESCRIPTION\n");
 	if (r == OK)
-		r = prose_mdoc(b,
-			       "Holdfast backs up folders and running databases of a Linux server "
-			       "into an encrypted, deduplicated repository. A database is brought to a "
-			       "consistent point by its writer, a separate program, so that what is "
-			       "restored can be started.",
-			       err);
+		r = prose_mdoc(
+			b,
+			"Holdfast backs up folders and running databases of a Linux server "
+			"into an encrypted, deduplicated repository. A database is brought to a "
+			"consistent point by its writer, a separate program, so that what is "
+			"restored can be started.",
+			err);
 	if (r == OK)
 		r = buf_printf(b, err, ".Pp\nThe commands are:\n.Bl -tag -width Ds\n");
 	for (int id = COMMAND_NONE + 1; r == OK && (c = command_of((enum command_id)id)); id++)
-		r = buf_printf(b, err, ".It Xr %s 1\n%c%s.\n",
-			       man_page_name(c, name, sizeof(name)),
+		r = buf_printf(b, err, ".It Xr %s 1\n%c%s.\n", man_page_name(c, name, sizeof(name)),
 			       toupper((unsigned char)c->summary[0]), c->summary + 1);
 	if (r == OK)
 		r = buf_printf(b, err, ".El\n.Pp\n");
@@ -234,9 +239,9 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 		r = help_option_range(&text, o, err);
 	if (r == OK)
 		r = buf_printf(&text, err, ". Default: %s.",
-			       o->fallback_note != NULL	   ? o->fallback_note
+			       o->fallback_note != NULL ? o->fallback_note
 			       : o->fallback[0] != '\0' ? o->fallback
-							   : "none");
+							: "none");
 	if (r == OK)
 		r = buf_printf(b, err, ".It Cm %s\n", o->key);
 	if (r == OK)
@@ -275,8 +280,8 @@ man_settings(struct buf *b, struct error *err)
 		r = prose_mdoc(
 			b,
 			"The file has sections in brackets, and in them one 'key = value' a line. "
-			"Lines that begin with '#' or ';' are comments, and so is what follows ' ;' "
-			"after a value. A line has at most 198 bytes. Settings that are lists may be "
+			"Lines that begin with '#' or ';' are comments, and so is what follows a "
+			"';' with a blank before it. A line has at most 198 bytes. Settings that are lists may be "
 			"given several times, all others once; unknown ones are errors.\n"
 			"\n"
 			"A setting can also be given in the environment and with --option "

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Every setting of Holdfast, once: option_table.c. The configuration file, the environment, --option,
- * the dedicated flags, "config show" and the page holdfast.conf(5) all come from that table.
+ * Every setting of Holdfast, once: option_table.c. The configuration file, the environment,
+ * --option, the dedicated flags, "config show" and the page holdfast.conf(5) all come from that
+ * table.
  *
  * A setting is called SECTION.KEY; sections may have a dot ("writer.postgresql"), keys have none.
  */
@@ -70,7 +71,8 @@ struct option_def {
 	const char *unit; /* of a NUMBER: "threads"; "" none */
 	uint64_t min, max; /* NUMBER, SIZE, DURATION; max 0: no bound */
 	const char *fallback; /* default; "" unset */
-	const char *fallback_note; /* when it depends on the machine: what it is, in words; or NULL */
+	const char
+		*fallback_note; /* when it depends on the machine: what it is, in words; or NULL */
 	const char *const *choices; /* CHOICE: NULL-terminated */
 	bool secret; /* never shown */
 	const char *env; /* variable of its own; NULL: HOLDFAST_SECTION_KEY only */

@@ -38,7 +38,7 @@ const struct option_def option_table[OPTION_COUNT] = {
 	[OPTION_REPOSITORY_PASSWORD_FILE] = {
 		.section = "repository", .key = "password_file", .type = OPTION_TYPE_PATH,
 		.fallback = "", .env = "HOLDFAST_PASSWORD_FILE", .since = "0.1.0",
-		.help = "file whose first line is the password of the repository",
+		.help = "file that holds the password of the repository, and nothing else",
 		.text = "Keep it readable by its owner only. Without it and without a key file the "
 			"password is asked for on the terminal.",
 	},

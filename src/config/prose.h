@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Running text for people: wrapped to a width for the terminal, and as mdoc source for manual pages,
- * where a sentence begins on a line of its own. An empty line in the text separates paragraphs.
+ * Running text for people: wrapped to a width for the terminal, and as mdoc source for manual
+ * pages, where a sentence begins on a line of its own. An empty line in the text separates
+ * paragraphs.
  */
 #ifndef HF_CONFIG_PROSE_H
 #define HF_CONFIG_PROSE_H
@@ -14,8 +15,8 @@
 enum { PROSE_WIDTH = 80 };
 
 /*
- * Append text wrapped to PROSE_WIDTH. Lines are indented by `indent`; `column` is where the first one
- * starts, with what stands before it already in b. Ends with a newline.
+ * Append text wrapped to PROSE_WIDTH. Lines are indented by `indent`; `column` is where the first
+ * one starts, with what stands before it already in b. Ends with a newline.
  */
 CHECKED int prose_wrap(struct buf *b, const char *text, size_t column, size_t indent,
 		       struct error *err);

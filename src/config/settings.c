@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Storage and checking of values. One struct value for each entry of the table, indexed by its id, and
- * a short list of values for writers the table does not know.
+ * Storage and checking of values. One struct value for each entry of the table, indexed by its
+ * id, and a short list of values for writers the table does not know.
  */
 #include "config/settings.h"
 
@@ -276,7 +276,8 @@ foreign_set(struct settings *s, const char *section, const char *key, const char
 		if (section_copy == NULL || key_copy == NULL || all == NULL)
 			return error_no_memory(err);
 		f = &all[s->n_foreign++];
-		*f = (struct foreign){.section = STEAL_PTR(section_copy), .key = STEAL_PTR(key_copy)};
+		*f = (struct foreign){.section = STEAL_PTR(section_copy),
+				      .key = STEAL_PTR(key_copy)};
 	}
 	if (source < f->value.source)
 		return OK;
@@ -339,8 +340,8 @@ settings_set_environment(struct settings *s, struct error *err)
 	for (int id = OPTION_NONE + 1; id < OPTION_COUNT; id++) {
 		const struct option_def *o = option_of((enum option_id)id);
 		char name[NAME_SIZE];
-		int r = set_from_variable(s, (enum option_id)id,
-					  option_env(o, name, sizeof(name)), err);
+		int r = set_from_variable(s, (enum option_id)id, option_env(o, name, sizeof(name)),
+					  err);
 
 		if (r == OK && o->env != NULL)
 			r = set_from_variable(s, (enum option_id)id, o->env, err);

@@ -5,9 +5,9 @@
  *
  *	default < configuration file < environment < --option < dedicated flag
  *
- * Every value is checked against the table when it is set, whatever it came from; the error names the
- * source. A list given by a later source replaces the list of an earlier one; within one source its
- * values add up.
+ * Every value is checked against the table when it is set, whatever it came from; the error names
+ * the source. A list given by a later source replaces the list of an earlier one; within one
+ * source its values add up.
  *
  * Sections [writer.NAME] of writers that the table does not know are kept as they are, for that
  * writer to check. Filled by one thread, then only read.
@@ -54,8 +54,9 @@ void settings_free(struct settings *s); /* NULL is fine */
 void settings_freep(struct settings **s); /* for CLEAN() */
 
 /*
- * Set one value. `origin` says where it stands, for messages: "FILE:12", "environment X" ... A source
- * of lower rank than the one the present value has changes nothing, but is checked all the same.
+ * Set one value. `origin` says where it stands, for messages: "FILE:12", "environment X" ... A
+ * source of lower rank than the one the present value has changes nothing, but is checked all the
+ * same.
  */
 CHECKED int settings_set(struct settings *s, enum option_id id, const char *value,
 			 enum setting_source source, const char *origin, struct error *err);

@@ -35,7 +35,11 @@ static const struct unit size_units[] = {
 
 /* Largest first, as they are printed. Years are read but not printed: they are not exact. */
 static const struct unit duration_units[] = {
-	{"w", UINT64_C(7) * 24 * 3600}, {"d", UINT64_C(24) * 3600}, {"h", 3600}, {"m", 60}, {"s", 1},
+	{"w", UINT64_C(7) * 24 * 3600},
+	{"d", UINT64_C(24) * 3600},
+	{"h", 3600},
+	{"m", 60},
+	{"s", 1},
 	{"y", UINT64_C(365) * 24 * 3600},
 };
 
@@ -89,8 +93,8 @@ value_parse_size(const char *text, uint64_t *ret_bytes, struct error *err)
 	if (!take_digits(&p, &v))
 		return error_set(err, ERR_CONFIG, "'%s' is not a size, as in 128MiB", text);
 	if (*p != '\0') {
-		const struct unit *unit =
-			find_unit(size_units, ARRAY_SIZE(size_units), p, strlen(p));
+		const struct unit *unit = find_unit(size_units, ARRAY_SIZE(size_units), p,
+						    strlen(p));
 
 		if (unit == NULL)
 			return error_set(err, ERR_CONFIG,
@@ -118,7 +122,8 @@ value_parse_duration(const char *text, uint64_t *ret_s, struct error *err)
 		const struct unit *unit;
 
 		if (!take_digits(&p, &v))
-			return error_set(err, ERR_CONFIG, "'%s' is not a duration, as in 1h30m", text);
+			return error_set(err, ERR_CONFIG, "'%s' is not a duration, as in 1h30m",
+					 text);
 		len = strcspn(p, "0123456789");
 		unit = find_unit(duration_units, ARRAY_SIZE(duration_units), p, len);
 		if (unit == NULL)
@@ -169,7 +174,8 @@ value_format_duration(uint64_t s, char text[VALUE_TEXT_MAX])
 	if (s == 0)
 		(void)snprintf(text, VALUE_TEXT_MAX, "0s");
 	/* Whole weeks as weeks only when nothing is left over: 90 d reads better than 12w6d. */
-	for (size_t i = s % duration_units[0].factor == 0 ? 0 : 1; s > 0 && i < DURATION_PRINTED; i++) {
+	for (size_t i = s % duration_units[0].factor == 0 ? 0 : 1; s > 0 && i < DURATION_PRINTED;
+	     i++) {
 		uint64_t v = s / duration_units[i].factor;
 
 		if (v == 0)

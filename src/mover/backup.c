@@ -139,23 +139,33 @@ mover_finish(struct mover *m, struct error *err)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* What the calling thread does while the workers work. */
+static void
+look(struct mover *m)
+{
+	struct repo_write_stats stats;
+	struct error err = ERROR_INIT;
+
+	repo_writer_stats(m->writer, &stats);
+	atomic_store(&m->progress->bytes_stored, stats.bytes_stored);
+	if (atomic_load(&m->progress->cancelled))
+		(void)error_set(&err, ERR_CANCELLED, "stopped on request");
+	else if (m->options.check != NULL)
+		(void)!m->options.check(m->options.check_arg, &err);
+	if (err.code != OK)
+		worker_fail(m, &err);
+}
+
+/* What the calling thread does while the workers work; once more after the last byte, so that a
+ * failure during the copy never goes unseen, however short it was. */
 static void
 watch(struct mover *m)
 {
-	while (!jobs_watch(m->jobs, WATCH_MS)) {
-		struct repo_write_stats stats;
-		struct error err = ERROR_INIT;
+	bool all_left;
 
-		repo_writer_stats(m->writer, &stats);
-		atomic_store(&m->progress->bytes_stored, stats.bytes_stored);
-		if (atomic_load(&m->progress->cancelled))
-			(void)error_set(&err, ERR_CANCELLED, "stopped on request");
-		else if (m->options.check != NULL)
-			(void)!m->options.check(m->options.check_arg, &err);
-		if (err.code != OK)
-			worker_fail(m, &err);
-	}
+	do {
+		all_left = jobs_watch(m->jobs, WATCH_MS);
+		look(m);
+	} while (!all_left);
 }
 
 /* Signals are for the thread that called. */

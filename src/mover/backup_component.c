@@ -43,7 +43,7 @@ static int
 find_inspector(const struct component *c, const struct page_inspector **ret, struct error *err)
 {
 	*ret = NULL;
-	if (!c->has_pages || !c->pages.checksums)
+	if (!c->has_pages || !c->pages.checksums || c->pages.format[0] == '\0')
 		return OK;
 	*ret = page_inspector_find(c->pages.format);
 	if (*ret == NULL)

@@ -21,7 +21,7 @@ enum {
 struct classify_past {
 	bool known; /* it was there, a file with content */
 	bool paged; /* and was kept as pages */
-	bool same_file; /* same inode and size, so it changed in place */
+	bool same_file; /* same inode and size, other times: it changed in place */
 };
 
 /* 0: chunks; else the page size, a power of two from 4096 to 65536. `head` may be shorter than

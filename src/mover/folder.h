@@ -53,7 +53,7 @@ enum entry_flags {
 struct entry_past {
 	uint64_t size;
 	uint8_t node_flags;
-	bool same_file; /* same inode and size */
+	bool same_file; /* changed in place: same inode and size, other times */
 	size_t n;
 	uint8_t content[];
 };

@@ -20,7 +20,7 @@
 #include "mover/restore_plan.h"
 
 /* Folders with more than this do not keep it until they are complete: the way down may be long. */
-enum { XATTRS_KEPT_MAX = 4 << 10 };
+enum { XATTRS_KEPT_MAX = 2 << 10 };
 
 /* An entry on its way to its place. */
 struct place {

@@ -43,7 +43,8 @@ keep_past(struct entry *e, const struct node *past, struct error *err)
 		return error_no_memory(err);
 	e->past->size = past->size;
 	e->past->node_flags = past->flags;
-	e->past->same_file = past->ino == e->node.ino && past->size == e->node.size;
+	e->past->same_file = past->ino == e->node.ino && past->size == e->node.size &&
+			     past->mtime_ns != e->node.mtime_ns;
 	e->past->n = past->content.n;
 	memcpy(e->past->content, past->content.p, past->content.n);
 	return OK;

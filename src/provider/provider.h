@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A provider makes the files of some volumes readable as they were at one moment, or says plainly that
- * it cannot. The calls of one backup come in this order, from one thread:
+ * A provider makes the files of some volumes readable as they were at one moment, or says plainly
+ * that it cannot. The calls of one backup come in this order, from one thread:
  *
  *	promise (for each path)  ->  begin  ->  snapshot  ->  (data is read)  ->  end
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kernel says which mount a path belongs to (statx's mount id), and /proc/self/mountinfo what that
- * mount is. Comparing path prefixes would be wrong wherever mounts cover each other.
+ * The kernel says which mount a path belongs to (statx's mount id), and /proc/self/mountinfo what
+ * that mount is. Comparing path prefixes would be wrong wherever mounts cover each other.
  */
 #include "provider/volume.h"
 

@@ -104,7 +104,7 @@ retention_decide(const struct retention_rules *rules, const uint64_t *start_ns, 
 char *
 retention_reasons(unsigned reasons, char *text, size_t size)
 {
-	static const char *const names[] = {"last",    "daily",	 "weekly",
+	static const char *const names[] = {"last",    "daily",  "weekly",
 					    "monthly", "yearly", "within"};
 	size_t used = 0;
 

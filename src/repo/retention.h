@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Which restore points to keep: a pure function of their times and the rules. A point is kept if any
- * rule keeps it; without any rule nothing would be, so callers ask retention_empty() first.
+ * Which restore points to keep: a pure function of their times and the rules. A point is kept if
+ * any rule keeps it; without any rule nothing would be, so callers ask retention_empty() first.
  *
- * Days, weeks (from Monday), months and years are those of UTC, so that the decision does not depend
- * on where it is made. "The last N days that have one": days without a restore point do not count, so
- * a host that was off for a month keeps as many as one that was not. "Within" counts from the newest
- * point, not from now, for the same reason.
+ * Days, weeks (from Monday), months and years are those of UTC, so that the decision does not
+ * depend on where it is made. "The last N days that have one": days without a restore point do
+ * not count, so a host that was off for a month keeps as many as one that was not. "Within"
+ * counts from the newest point, not from now, for the same reason.
  */
 #ifndef HF_REPO_RETENTION_H
 #define HF_REPO_RETENTION_H
@@ -34,8 +34,8 @@ enum retention_reason {
 
 bool retention_empty(const struct retention_rules *rules);
 
-/* Decide for n points of one series, by their start times (ns since 1970), oldest first. ret[i]: a set
- * of enum retention_reason. */
+/* Decide for n points of one series, by their start times (ns since 1970), oldest first.
+ * ret[i]: a set of enum retention_reason. */
 void retention_decide(const struct retention_rules *rules, const uint64_t *start_ns, size_t n,
 		      unsigned *ret);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The recipe of a backup. backup_run() below tells it from top to bottom; the steps are above it, in
- * the order in which it takes them. Everything that must be undone is held by struct run, and
+ * The recipe of a backup. backup_run() below tells it from top to bottom; the steps are above it,
+ * in the order in which it takes them. Everything that must be undone is held by struct run, and
  * run_done() undoes it, whichever step failed.
  */
 #include "requester/backup.h"
@@ -50,8 +50,7 @@ run_done(struct run *run)
 	free(run->paths);
 }
 
-static void
-phase(const struct run *run, const char *format, ...) PRINTF_LIKE(2, 3);
+static void phase(const struct run *run, const char *format, ...) PRINTF_LIKE(2, 3);
 
 static void
 phase(const struct run *run, const char *format, ...)
@@ -75,8 +74,8 @@ check_cancelled(const struct run *run, struct error *err)
 	return OK;
 }
 
-/* A path that is not there is a warning as long as something else is: a folder that is gone must not
- * cost the backup of all others. */
+/* A path that is not there is a warning as long as something else is: a folder that is gone
+ * must not cost the backup of all others. */
 static int
 check_paths(struct run *run, struct error *err)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Deciding which restore points go. Rules apply to each series by itself: the points of one host with
- * the same paths and roots. A rule that counted across hosts would let a busy one push out a quiet
- * one.
+ * Deciding which restore points go. Rules apply to each series by itself: the points of one host
+ * with the same paths and roots. A rule that counted across hosts would let a busy one push out a
+ * quiet one.
  */
 #ifndef HF_REQUESTER_FORGET_H
 #define HF_REQUESTER_FORGET_H
@@ -25,8 +25,8 @@ struct forget_filter {
 bool forget_matches(const struct forget_filter *filter, const struct point *p);
 
 /*
- * For each point of the list, in its order: *ret[i] is a set of enum retention_reason, 0: forget it.
- * Points the filter leaves out get FORGET_NOT_LOOKED_AT. The array is the caller's to free.
+ * For each point of the list, in its order: *ret[i] is a set of enum retention_reason, 0: forget
+ * it. Points the filter leaves out get FORGET_NOT_LOOKED_AT. The array is the caller's to free.
  */
 enum { FORGET_NOT_LOOKED_AT = 1 << 30 };
 CHECKED int forget_decide(const struct point_list *list, const struct forget_filter *filter,

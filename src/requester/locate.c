@@ -32,8 +32,10 @@ clean_path(const char *text, char **ret, struct error *err)
 		size_t len = strcspn(p, "/");
 
 		if (len == 2 && p[0] == '.' && p[1] == '.')
-			return error_set(err, ERR_USAGE, "'%s': '..' has no place in a path within "
-					 "a restore point", text);
+			return error_set(err, ERR_USAGE,
+					 "'%s': '..' has no place in a path within "
+					 "a restore point",
+					 text);
 		if (len > 0 && !(len == 1 && p[0] == '.')) {
 			if (n > 0)
 				path[n++] = '/';
@@ -53,7 +55,8 @@ no_such_root(const struct point *p, const char *name, int name_len, struct error
 {
 	char all[200] = "";
 
-	error_set(err, ERR_NOT_FOUND, "restore point %.8s has no '%.*s'", p->id_text, name_len, name);
+	error_set(err, ERR_NOT_FOUND, "restore point %.8s has no '%.*s'", p->id_text, name_len,
+		  name);
 	for (size_t i = 0; i < p->n_roots; i++) {
 		size_t n = strlen(all);
 
@@ -87,13 +90,14 @@ locate_point(struct repo *repo, const char *text, struct location *ret, struct e
 {
 	CLEAN(locate_done) struct location l = {.hold = BUF_INIT(NODE_HOLD_MAX)};
 	const char *colon = strchr(text, ':');
-	CLEAN(free_ptr) char *point = colon != NULL ? strndup(text, (size_t)(colon - text))
-						    : strdup(text);
+	CLEAN(free_ptr)
+	char *point = colon != NULL ? strndup(text, (size_t)(colon - text)) : strdup(text);
 
 	if (point == NULL)
 		return error_no_memory(err);
 	if (strlen(text) > LOCATE_TEXT_MAX)
-		return error_set(err, ERR_LIMIT, "the path is longer than %d bytes", LOCATE_TEXT_MAX);
+		return error_set(err, ERR_LIMIT, "the path is longer than %d bytes",
+				 LOCATE_TEXT_MAX);
 	if (point_resolve(repo, point, &l.point, err) < 0)
 		return err->code;
 	if (colon != NULL && find_root(&l, colon + 1, err) < 0)

@@ -38,10 +38,11 @@ record_begin(struct record *r, const struct backup_job *job, const char *const *
 	json_t *tags = bytes_array(job->tags, job->n_tags);
 
 	/* Both arrays are taken over, also on failure. */
-	fresh.json = json_pack("{s:s, s:s, s:o, s:o, s:[]}", "program", "holdfast " HF_VERSION, "host",
-			       job->host, "paths", paths_json, "tags", tags, "roots");
+	fresh.json = json_pack("{s:s, s:s, s:o, s:o, s:[]}", "program", "holdfast " HF_VERSION,
+			       "host", job->host, "paths", paths_json, "tags", tags, "roots");
 	if (fresh.json == NULL)
-		return error_set(err, ERR_NO_MEMORY, "the host's name, a tag or a path cannot be kept");
+		return error_set(err, ERR_NO_MEMORY,
+				 "the host's name, a tag or a path cannot be kept");
 	fresh.paths = json_object_get(fresh.json, "paths");
 	fresh.roots = json_object_get(fresh.json, "roots");
 	*r = fresh;
@@ -126,9 +127,8 @@ record_component(struct record *r, const char *root_name, const struct writers_m
 }
 
 int
-record_finish(struct record *r, uint64_t start_ns, uint64_t end_ns,
-	      const struct warnings *warnings, struct progress *p,
-	      const struct repo_write_stats *write, struct error *err)
+record_finish(struct record *r, uint64_t start_ns, uint64_t end_ns, const struct warnings *warnings,
+	      struct progress *p, const struct repo_write_stats *write, struct error *err)
 {
 	json_t *stats = json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files",
@@ -139,12 +139,11 @@ record_finish(struct record *r, uint64_t start_ns, uint64_t end_ns,
 		(json_int_t)atomic_load(&p->dirs), "bytes", (json_int_t)atomic_load(&p->bytes_done),
 		"bytes_new", (json_int_t)write->bytes_new, "bytes_stored",
 		(json_int_t)write->bytes_stored, "blobs_new", (json_int_t)write->blobs_new);
-	json_t *more = json_pack("{s:I, s:I, s:s, s:b, s:I, s:O, s:o}", "start", (json_int_t)start_ns,
-				 "end", (json_int_t)end_ns, "consistency",
-				 point_consistency_name(r->consistency), "incomplete",
-				 warnings->serious > 0 ? 1 : 0, "warning_count",
-				 (json_int_t)warnings->count, "warnings", warnings->kept, "stats",
-				 stats);
+	json_t *more = json_pack(
+		"{s:I, s:I, s:s, s:b, s:I, s:O, s:o}", "start", (json_int_t)start_ns, "end",
+		(json_int_t)end_ns, "consistency", point_consistency_name(r->consistency),
+		"incomplete", warnings->serious > 0 ? 1 : 0, "warning_count",
+		(json_int_t)warnings->count, "warnings", warnings->kept, "stats", stats);
 	int bad = more == NULL || json_object_update(r->json, more) < 0;
 
 	json_decref(more);

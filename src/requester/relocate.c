@@ -37,8 +37,8 @@ take_path(const json_t *j, char **ret, struct error *err)
 }
 
 static int
-resolve_one(const json_t *item, const json_t *map, struct restore_relocation *ret, char **ret_source,
-	    struct error *err)
+resolve_one(const json_t *item, const json_t *map, struct restore_relocation *ret,
+	    char **ret_source, struct error *err)
 {
 	CLEAN(free_ptr) char *at = NULL;
 	CLEAN(free_ptr) char *source = NULL;
@@ -72,8 +72,10 @@ check_map(const json_t *map, const json_t *met, struct error *err)
 		json_t *seen;
 
 		if (json_string_value(new_place)[0] != '/')
-			return error_set(err, ERR_USAGE, "--tablespace-map '%s=%s': the new folder "
-					 "must be absolute", old, json_string_value(new_place));
+			return error_set(err, ERR_USAGE,
+					 "--tablespace-map '%s=%s': the new folder "
+					 "must be absolute",
+					 old, json_string_value(new_place));
 		if (json_object_get(met, old) != NULL)
 			continue;
 		json_object_foreach((json_t *)(uintptr_t)met, source, seen)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Where the folders of a component that live elsewhere (tablespaces) go back to: where they came from,
- * or where the administrator's map says.
+ * Where the folders of a component that live elsewhere (tablespaces) go back to: where they came
+ * from, or where the administrator's map says.
  */
 #ifndef HF_REQUESTER_RELOCATE_H
 #define HF_REQUESTER_RELOCATE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The recipe of a restore. restore_run() at the end tells which parts there are and where each goes;
- * above it are the ways to restore one part.
+ * The recipe of a restore. restore_run() at the end tells which parts there are and where each
+ * goes; above it are the ways to restore one part.
  */
 #include "requester/restore.h"
 
@@ -103,10 +103,11 @@ start_writer(struct run *run, const char *name, struct writer **ret, struct erro
 	int r = writers_start_one(&run->job->setup, name, ret, err);
 
 	if (r == ERR_SPAWN)
-		return error_hint(err,
-				  "restoring '%s' needs holdfast-writer-%s on this host: install it "
-				  "or set writer.dir; or restore plain files, as in POINT:%s/base",
-				  name, name, name);
+		return error_hint(
+			err,
+			"restoring '%s' needs holdfast-writer-%s on this host: install it "
+			"or set writer.dir; or restore plain files, as in POINT:%s/base",
+			name, name, name);
 	return r;
 }
 
@@ -151,8 +152,8 @@ restore_root(struct run *run, const struct point_root *root, const char *target,
 	return restore_component(run, root, target, err);
 }
 
-/* POINT alone: every root. The only component of a restore point without folders gets the target for
- * itself, so that it can be started there; else each has a folder of its name. */
+/* POINT alone: every root. The only component of a restore point without folders gets the
+ * target for itself, so that it can be started there; else each has a folder of its name. */
 static int
 restore_everything(struct run *run, struct error *err)
 {

@@ -3,8 +3,8 @@
 /*
  * One restore, from an open repository to files on disk: the recipe the command line follows.
  *
- * A whole component goes through its writer, before (may it be restored there?) and after (make it fit
- * to start). Parts of one are only files.
+ * A whole component goes through its writer, before (may it be restored there?) and after (make
+ * it fit to start). Parts of one are only files.
  */
 #ifndef HF_REQUESTER_RESTORE_H
 #define HF_REQUESTER_RESTORE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Collecting warnings. A warning that cannot be kept for want of memory is still counted and shown. */
+/* Collecting warnings. A warning that cannot be kept for want of memory is still counted and
+ * shown. */
 #include "requester/warnings.h"
 
 #include <string.h>

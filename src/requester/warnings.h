@@ -2,8 +2,8 @@
 
 /*
  * What went not quite as asked, while the work went on. The first WARNINGS_KEPT are kept, for the
- * restore point; all are counted and handed to the screen. Fed by one thread at a time (the mover sees
- * to that).
+ * restore point; all are counted and handed to the screen. Fed by one thread at a time (the mover
+ * sees to that).
  */
 #ifndef HF_REQUESTER_WARNINGS_H
 #define HF_REQUESTER_WARNINGS_H

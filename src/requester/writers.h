@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The writers that take part in one backup, driven together: each step goes through all of them, and
- * the first failure stops it. Closing writers that did not complete aborts them first, so that no
- * database stays in backup mode, whichever way the backup ends.
+ * The writers that take part in one backup, driven together: each step goes through all of them,
+ * and the first failure stops it. Closing writers that did not complete aborts them first, so
+ * that no database stays in backup mode, whichever way the backup ends.
  */
 #ifndef HF_REQUESTER_WRITERS_H
 #define HF_REQUESTER_WRITERS_H

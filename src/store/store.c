@@ -226,14 +226,16 @@ store_get(struct store *s, const char *name, struct buf *b, struct error *err)
 	return OK;
 }
 
-/* A path is recognised by how it begins, so that a later "scheme:rest" never changes what an existing
- * location means. */
+/*
+ * Everything is a path but what begins with "scheme:", that is, has a ':' before any '/'. A folder whose
+ * name has a colon can still be given as ./na:me.
+ */
 static bool
 is_path(const char *location)
 {
-	return location[0] == '/' || strncmp(location, "./", 2) == 0 ||
-	       strncmp(location, "../", 3) == 0 || strcmp(location, ".") == 0 ||
-	       strcmp(location, "..") == 0;
+	size_t n = strcspn(location, ":/");
+
+	return location[0] != '\0' && (n == 0 || location[n] != ':');
 }
 
 int
@@ -248,6 +250,6 @@ store_open(const char *location, bool create, struct store **ret, struct error *
 		return store_dir_open(location + scheme_len, create, ret, err);
 
 	int rc = error_set(err, ERR_USAGE, "'%s' is not the location of a repository", location);
-	(void)error_hint(err, "give a folder as /path, ./path or dir:path");
+	(void)error_hint(err, "give a folder, as /path, path or dir:path");
 	return rc;
 }

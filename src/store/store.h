@@ -118,8 +118,8 @@ CHECKED int store_put(struct store *s, const char *name, struct slice data, stru
 CHECKED int store_get(struct store *s, const char *name, struct buf *b, struct error *err);
 
 /*
- * Open by location: "/path", "./path" or "dir:/path". With `create` the folder is made (it must be
- * empty or absent); without it a missing folder is ERR_NO_REPOSITORY.
+ * Open by location: a path, or "dir:" and a path; other "scheme:" prefixes are refused. With `create`
+ * the folder is made (it must be empty or absent); without it a missing folder is ERR_NO_REPOSITORY.
  */
 CHECKED int store_open(const char *location, bool create, struct store **ret, struct error *err);
 

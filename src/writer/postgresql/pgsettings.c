@@ -60,7 +60,7 @@ take(struct pgsettings *s, const char *name, const json_t *value, struct error *
 }
 
 int
-pgsettings_parse(const json_t *j, struct pgsettings *ret, struct error *err)
+pgsettings_parse(json_t *j, struct pgsettings *ret, struct error *err)
 {
 	CLEAN(pgsettings_done) struct pgsettings s = {
 		.connect_timeout_s = PGSETTINGS_CONNECT_TIMEOUT_S,
@@ -69,8 +69,7 @@ pgsettings_parse(const json_t *j, struct pgsettings *ret, struct error *err)
 
 	if (j != NULL && !json_is_object(j))
 		return error_set(err, ERR_CONFIG, "the settings are not an object");
-	for (i = json_object_iter((json_t *)(uintptr_t)j); i != NULL;
-	     i = json_object_iter_next((json_t *)(uintptr_t)j, i)) {
+	for (i = json_object_iter(j); i != NULL; i = json_object_iter_next(j, i)) {
 		int rc = take(&s, json_object_iter_key(i), json_object_iter_value(i), err);
 		if (rc < 0)
 			return rc;

@@ -23,7 +23,7 @@ struct pgsettings {
 };
 
 /* ERR_CONFIG names the key. `j`: an object of strings. */
-CHECKED int pgsettings_parse(const json_t *j, struct pgsettings *ret, struct error *err);
+CHECKED int pgsettings_parse(json_t *j, struct pgsettings *ret, struct error *err);
 void pgsettings_done(struct pgsettings *s);
 
 #endif

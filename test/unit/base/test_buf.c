@@ -153,6 +153,7 @@ test_printf_at_capacity(void **state)
 		for (size_t i = 0; i < fill; i++)
 			assert_int_equal(buf_u8(&b, 'x', NULL), OK);
 		assert_int_equal(buf_printf(&b, NULL, "yz"), OK);
+		assert_true(b.cap > b.n);
 		assert_int_equal(strlen((char *)b.p), fill + 2);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -172,18 +173,25 @@ test_path_is_searched(void **state)
 	CLEAN(free_ptr) char *before = strdup(getenv("PATH"));
 	assert_non_null(mkdtemp(folder));
 	CLEAN(fd_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* A folder and an unreadable file of that name are passed over. */
+	CLEAN(fd_close) int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* What lies in the current folder, a folder and a file that may not be executed are passed
+	 * over. */
+	assert_int_equal(fs_mkdirs(fd, "four", 0700, &err), OK);
+	assert_int_equal(symlinkat("/bin/false", fd, "four/hf-probe"), 0);
 	assert_int_equal(fs_mkdirs(fd, "one/hf-probe", 0700, &err), OK);
 	assert_int_equal(fs_mkdirs(fd, "two", 0700, &err), OK);
 	assert_int_equal(fs_write_file(fd, "two/hf-probe", SLICE("x", 1), 0600, &err), OK);
 	assert_int_equal(fs_mkdirs(fd, "three", 0700, &err), OK);
 	assert_int_equal(symlinkat("/bin/echo", fd, "three/hf-probe"), 0);
-	assert_int_equal(buf_printf(&path, &err, "::relative:%s/one:%s/two:%s/none:%s/three",
-				    folder, folder, folder, folder),
+	assert_int_equal(buf_printf(&path, &err, "::.:%s/one:%s/two:%s/none:%s/three", folder,
+				    folder, folder, folder),
 			 OK);
+	assert_int_equal(fchdir(fd), 0);
+	assert_int_equal(chdir("four"), 0);
 	assert_int_equal(setenv("PATH", (char *)path.p, 1), 0);
 	int rc = child_start(ARGV(name, name), NULL, &c, &err);
 	assert_int_equal(setenv("PATH", before, 1), 0);
+	assert_int_equal(fchdir(here), 0);
 	assert_int_equal(fs_remove_tree(AT_FDCWD, folder, NULL), OK);
 	assert_int_equal(rc, OK);
 	read_out(c.out, &out);
@@ -348,9 +356,15 @@ test_as_another_user(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
+	/* A group of ours that the user must not get. */
+	gid_t ours[64], extra = 4;
+	int n_ours = getgroups(ARRAY_SIZE(ours), ours);
+	assert_true(n_ours >= 0);
+	assert_int_equal(setgroups(1, &extra), 0);
 	assert_int_equal(setenv("HF_KEPT", "kept", 1), 0);
 	assert_int_equal(setenv("HOME", "/root", 1), 0);
 	run(script, "nobody", &out);
+	assert_int_equal(setgroups((size_t)n_ours, ours), 0);
 	assert_string_equal((char *)out.p,
 			    "nobody\n65534\n65534\nnobody nobody /nonexistent kept\n");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The bed itself and running backups in it; comparing is in bed_compare.c. */
-#include "bed.h"
+#include "mover/bed.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "store/fault.h"
 #include "store/mem.h"
 #include "store/store.h"
 
@@ -113,7 +114,10 @@ bed_new(void)
 	h->base.ops = &hooked_ops;
 	h->bed = b;
 	(void)pthread_mutex_init(&h->lock, NULL);
-	assert_int_equal(store_mem_open(&h->inner, &b->err), OK);
+	struct store *memory;
+	assert_int_equal(store_mem_open(&memory, &b->err), OK);
+	assert_int_equal(store_fault_open(memory, &b->fault, &b->err), OK);
+	h->inner = b->fault;
 	b->store = &h->base;
 	assert_int_equal(secret_random(32, &b->key, &b->err), OK);
 	struct key_source source = {.key_file = b->key};

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "bed.h"
+#include "mover/bed.h"
 #include "mover/attributes.h"
 
 struct compare {

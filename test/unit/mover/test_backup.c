@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "bed.h"
+#include "mover/bed.h"
 
 static void
 make_socket(struct bed *b, const char *name)
@@ -99,11 +99,22 @@ hard_links_are_read_once(void **state)
 	assert_true(b->stats.bytes < 6 << 20);
 }
 
+/* The folder itself: what lies above it belongs to everybody on this host, and may change. */
+static struct blob_id
+folder_of(struct bed *b, const struct blob_id *tree)
+{
+	CLEAN(buf_done) struct buf hold = BUF_INIT(1 << 20);
+	struct node node;
+
+	assert_true(bed_find_at(b, tree, b->src + 1, &hold, &node));
+	return node.tree;
+}
+
 static void
 unchanged_is_not_read(void **state)
 {
 	struct bed *b = *state;
-	struct blob_id first, second, third;
+	struct blob_id first, second, third, x, y;
 
 	make_every_kind(b);
 	bed_later();
@@ -114,8 +125,10 @@ unchanged_is_not_read(void **state)
 	bed_backup(b, &first, &second);
 	assert_true(b->progress.files_unchanged == n);
 	assert_true(b->progress.read_ns == 0);
-	assert_true(b->stats.blobs_new == 0);
-	assert_memory_equal(&first, &second, sizeof(first));
+	assert_true(b->stats.blobs_new <= 2); /* of "/" */
+	x = folder_of(b, &first);
+	y = folder_of(b, &second);
+	assert_memory_equal(&x, &y, sizeof(x));
 
 	bed_text(b, "dir/sub/text", "other text\n");
 	bed_text(b, "dir/sub/more", "a new one\n");
@@ -131,7 +144,9 @@ unchanged_is_not_read(void **state)
 	b->options.force_read = true;
 	bed_backup(b, &third, &second);
 	assert_true(b->progress.files_unchanged == 0);
-	assert_memory_equal(&third, &second, sizeof(third));
+	x = folder_of(b, &third);
+	y = folder_of(b, &second);
+	assert_memory_equal(&x, &y, sizeof(x));
 }
 
 /* A change in the same tick of the clock as the reading would carry the same times. */

@@ -22,6 +22,17 @@ rig_check(const struct error *err, int rc, int expected, const char *what, const
 	_fail(file, line);
 }
 
+char *
+rig_folder(char path[64])
+{
+	(void)snprintf(path, 64, "/dev/shm/holdfast-test-XXXXXX");
+	if (mkdtemp(path) != NULL)
+		return path;
+	(void)snprintf(path, 64, "/tmp/holdfast-test-XXXXXX");
+	assert_non_null(mkdtemp(path));
+	return path;
+}
+
 static void
 open_repo(struct rig *r)
 {
@@ -35,8 +46,7 @@ rig_new(bool faulty)
 	struct object_id id;
 
 	assert_non_null(r);
-	(void)snprintf(r->cache, sizeof(r->cache), "/tmp/holdfast-test-XXXXXX");
-	assert_non_null(mkdtemp(r->cache));
+	(void)rig_folder(r->cache);
 	rig_ok(r, store_mem_open(&r->mem, &r->err));
 	r->store = r->mem;
 	if (faulty)

@@ -40,6 +40,8 @@ int rig_setup_faulty(void **state); /* the store is a fault store around the mem
 int rig_teardown(void **state);
 struct rig *rig_new(bool faulty);
 void rig_free(struct rig *r);
+/* An empty folder, in memory if possible: what is tested here syncs a lot. Fills and returns path. */
+char *rig_folder(char path[64]);
 
 /* Index, writer and one sink. */
 void rig_begin(struct rig *r, const struct repo_write_options *options);

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * libpq, never blocking: it is asked what it waits for, and poll(2) waits. The one exception is the
+ * look-up of a host's name at the start, which the requester's deadline for the event covers.
+ *
+ * Cancelling a statement is a connection of its own, in which libpq would wait for a server that may
+ * be stuck: a child process does it, which an alarm ends.
+ */
+#include "writer/postgresql/pgconn.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "writer/postgresql/sqlstate.h"
+
+enum { CANCEL_LIMIT_S = 3, LAST_WORDS_MAX = 256 };
+
+struct pgconn {
+	PGconn *pq;
+	bool waiting; /* a statement was sent, and its end is not here */
+	PGresult *first; /* its first result, while waiting */
+	char sqlstate[SQLSTATE_LEN + 1];
+	/* What the server said when it ended the session, without having been asked anything. */
+	char last_words[LAST_WORDS_MAX];
+	char last_state[SQLSTATE_LEN + 1];
+};
+
+/* One line, without libpq's final newline. */
+static void
+first_line(char *text, size_t size, const char *message)
+{
+	(void)text_printf(text, size, "%.*s", (int)MIN(strcspn(message, "\n"), (size_t)1000),
+			  message);
+}
+
+/* Messages outside of a query. Most are of no interest; the reason of a session's end is. */
+static void
+hear_notice(void *arg, const PGresult *notice)
+{
+	struct pgconn *c = arg;
+	const char *state = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (state == NULL || message == NULL || strncmp(state, "57P", 3) != 0)
+		return;
+	(void)text_printf(c->last_state, sizeof(c->last_state), "%s", state);
+	first_line(c->last_words, sizeof(c->last_words), message);
+}
+
+static enum err
+lost(const struct pgconn *c, struct error *err)
+{
+	char why[200];
+
+	if (c->pq == NULL)
+		return error_set(err, ERR_DB_SESSION_LOST, "there is no session any more");
+	if (c->last_words[0] != 0)
+		return error_set(err, ERR_DB_SESSION_LOST, "the server ended the session: %s",
+				 c->last_words);
+	first_line(why, sizeof(why), PQerrorMessage(c->pq));
+	return error_set(err, ERR_DB_SESSION_LOST, "the session was lost%s%s",
+			 why[0] != 0 ? ": " : "", why);
+}
+
+/* Wait for `events` on the session's socket. */
+static int
+await(const struct pgconn *c, short events, const struct pgconn_limit *limit, struct error *err)
+{
+	struct pollfd p[] = {
+		{.fd = PQsocket(c->pq), .events = events},
+		{.fd = limit->requester_fd, .events = 0},
+	};
+
+	for (;;) {
+		int left_ms = clock_left_ms(limit->deadline_ns);
+		int n = poll(p, ARRAY_SIZE(p), left_ms);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_sys(err, ERR_IO, "wait for the server");
+		if (p[1].revents != 0)
+			return error_set(err, ERR_CANCELLED, "the requester is gone");
+		if (n == 0)
+			return error_set(err, ERR_TIMEOUT, "the server did not answer in time");
+		return OK;
+	}
+}
+
+/* Connecting -------------------------------------------------------------------------------------- */
+
+static enum err
+login_failed(const struct pgconn *c, struct error *err)
+{
+	const char *message = PQerrorMessage(c->pq);
+	const char *sentence, *hint = NULL;
+	char state[SQLSTATE_LEN + 1], text[300];
+
+	if (sqlstate_in_text(message, state, &sentence)) {
+		enum err code = sqlstate_code(state, &hint);
+		/* Whatever ended it, there was no session yet that could be lost. */
+		if (code == ERR_DB_SESSION_LOST)
+			code = ERR_DB_CONNECT;
+		first_line(text, sizeof(text), sentence);
+		(void)error_set(err, code, "log in to PostgreSQL: %s", text);
+	} else if (PQconnectionNeedsPassword(c->pq) == 1) {
+		(void)error_set(err, ERR_DB_AUTH,
+				"log in to PostgreSQL: the server asks for a password");
+		hint = "put it into a file as for libpq (host:port:database:user:password, mode "
+		       "0600) and name that in writer.postgresql.passfile";
+	} else {
+		first_line(text, sizeof(text), message);
+		(void)error_set(err, ERR_DB_CONNECT, "%s", text);
+	}
+	if (hint != NULL)
+		(void)error_hint(err, "%s", hint);
+	return err != NULL ? err->code : ERR_DB_CONNECT;
+}
+
+static int
+connect_wait(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
+{
+	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+
+	while (step != PGRES_POLLING_OK) {
+		if (step == PGRES_POLLING_FAILED)
+			return login_failed(c, err);
+		int rc = await(c, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, limit, err);
+		if (rc == ERR_TIMEOUT)
+			return error_set(err, ERR_DB_CONNECT,
+					 "connect to PostgreSQL: no answer in time");
+		if (rc < 0)
+			return rc;
+		step = PQconnectPoll(c->pq);
+	}
+	return OK;
+}
+
+static int
+connect_start(struct pgconn *c, const struct pgsettings *s, const char *host, struct error *err)
+{
+	const char *const keys[] = {
+		"host",		       "port",		      "user",
+		"dbname",	       "passfile",	      "application_name",
+		"client_encoding",     "keepalives",	      "keepalives_idle",
+		"keepalives_interval", "keepalives_count",    "tcp_user_timeout",
+		NULL,
+	};
+	const char *const values[] = {
+		host != NULL ? host : s->host,
+		s->port,
+		s->user,
+		s->database != NULL ? s->database : "postgres",
+		s->passfile,
+		"holdfast",
+		/* No conversion: names of files and the label come as they are. */
+		"SQL_ASCII",
+		/* A dead link is noticed within half a minute. */
+		"1",
+		"10",
+		"5",
+		"3",
+		"30000",
+		NULL,
+	};
+
+	if (s->passfile != NULL && access(s->passfile, R_OK) < 0)
+		return error_sys(err, ERR_CONFIG, "writer.postgresql.passfile '%s'", s->passfile);
+	c->pq = PQconnectStartParams(keys, values, 0);
+	if (c->pq == NULL)
+		return error_no_memory(err);
+	if (PQstatus(c->pq) == CONNECTION_BAD)
+		return login_failed(c, err);
+	(void)PQsetErrorVerbosity(c->pq, PQERRORS_VERBOSE);
+	(void)PQsetNoticeReceiver(c->pq, hear_notice, c);
+	return OK;
+}
+
+int
+pgconn_open(const struct pgsettings *settings, const char *host, const struct pgconn_limit *limit,
+	    struct pgconn **ret, struct error *err)
+{
+	struct pgconn_limit l = *limit;
+	struct pgconn *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return error_no_memory(err);
+	l.deadline_ns = MIN(l.deadline_ns,
+			    clock_boot_ns() + settings->connect_timeout_s * NS_PER_S);
+	int rc = connect_start(c, settings, host, err);
+	if (rc == OK)
+		rc = connect_wait(c, &l, err);
+	if (rc < 0) {
+		pgconn_close(c);
+		return rc;
+	}
+	(void)PQsetErrorVerbosity(c->pq, PQERRORS_DEFAULT);
+	(void)PQsetnonblocking(c->pq, 1);
+	*ret = c;
+	return OK;
+}
+
+void
+pgconn_close(struct pgconn *c)
+{
+	if (c == NULL)
+		return;
+	PQclear(c->first);
+	PQfinish(c->pq);
+	free(c);
+}
+
+int
+pgconn_fd(const struct pgconn *c)
+{
+	return PQsocket(c->pq);
+}
+
+int
+pgconn_server_version(const struct pgconn *c)
+{
+	return PQserverVersion(c->pq);
+}
+
+const char *
+pgconn_sqlstate(const struct pgconn *c)
+{
+	return c->sqlstate;
+}
+
+bool
+pgconn_is_waiting(const struct pgconn *c)
+{
+	return c->waiting;
+}
+
+/* Queries ----------------------------------------------------------------------------------------- */
+
+static void
+cancel(const struct pgconn *c)
+{
+	PGcancel *request = PQgetCancel(c->pq);
+	char ignored[256];
+	pid_t pid = request != NULL ? fork() : -1;
+
+	if (pid == 0) {
+		(void)signal(SIGALRM, SIG_DFL);
+		(void)alarm(CANCEL_LIMIT_S);
+		(void)PQcancel(request, ignored, sizeof(ignored));
+		_exit(0);
+	}
+	PQfreeCancel(request);
+	/* The alarm bounds this. */
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* Nobody waits for the statement any more: it must not go on, and what it says must not be taken for
+ * the answer to another. */
+static void
+give_up(struct pgconn *c)
+{
+	cancel(c);
+	PQclear(STEAL_PTR(c->first));
+	PQfinish(STEAL_PTR(c->pq));
+	c->waiting = false;
+}
+
+/* What a result says went wrong. */
+static enum err
+refused(struct pgconn *c, const PGresult *result, struct error *err)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *server_hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+	const char *hint = NULL;
+	char text[400];
+
+	if (state == NULL || message == NULL || PQstatus(c->pq) == CONNECTION_BAD) {
+		/* The reason of a session's end comes as the answer to what was asked then. */
+		if (state != NULL && message != NULL)
+			first_line(c->last_words, sizeof(c->last_words), message);
+		return lost(c, err);
+	}
+	(void)text_printf(c->sqlstate, sizeof(c->sqlstate), "%s", state);
+	enum err code = sqlstate_code(state, &hint);
+	first_line(text, sizeof(text), message);
+	(void)error_set(err, code, "%s", text);
+	if (hint != NULL)
+		(void)error_hint(err, "%s", hint);
+	if (server_hint != NULL)
+		(void)error_hint(err, "%s", server_hint);
+	return code;
+}
+
+static bool
+is_good(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+static int
+send_query(struct pgconn *c, const char *sql, size_t n, const char *const *params,
+	   struct error *err)
+{
+	c->sqlstate[0] = 0;
+	if (PQsendQueryParams(c->pq, sql, (int)n, NULL, params, NULL, NULL, 0) != 1)
+		return lost(c, err);
+	c->waiting = true;
+	return OK;
+}
+
+/* Take what has arrived. True once the statement has ended. */
+static bool
+take_results(struct pgconn *c)
+{
+	while (!PQisBusy(c->pq)) {
+		PGresult *result = PQgetResult(c->pq);
+
+		if (result == NULL) {
+			c->waiting = false;
+			return true;
+		}
+		/* One statement has one result; a second one is that of the connection's end. */
+		if (c->first == NULL)
+			c->first = result;
+		else
+			PQclear(result);
+	}
+	return false;
+}
+
+/* Drive the connection until the statement has ended. */
+static int
+await_end(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
+{
+	while (!take_results(c)) {
+		int unsent = PQflush(c->pq);
+		if (unsent < 0)
+			return lost(c, err);
+		int rc = await(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, err);
+		if (rc < 0) {
+			give_up(c);
+			return rc;
+		}
+		/* If that fails the results say so. */
+		(void)PQconsumeInput(c->pq);
+	}
+	return OK;
+}
+
+/* The statement has ended: how? */
+static int
+open_result(struct pgconn *c, PGresult **ret_result, struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *result = STEAL_PTR(c->first);
+
+	if (result == NULL)
+		return lost(c, err);
+	if (!is_good(result))
+		return refused(c, result, err);
+	if (ret_result != NULL)
+		*ret_result = STEAL_PTR(result);
+	return OK;
+}
+
+int
+pgconn_query(struct pgconn *c, const struct pgconn_limit *limit, const char *sql, size_t n,
+	     const char *const *params, PGresult **ret_result, struct error *err)
+{
+	/* An answer that is still expected from pgconn_send() comes first. */
+	int rc = c->waiting ? await_end(c, limit, err) : OK;
+	PQclear(STEAL_PTR(c->first));
+	if (rc == OK)
+		rc = send_query(c, sql, n, params, err);
+	if (rc == OK)
+		rc = await_end(c, limit, err);
+	return rc == OK ? open_result(c, ret_result, err) : rc;
+}
+
+int
+pgconn_send(struct pgconn *c, const char *sql, size_t n, const char *const *params,
+	    struct error *err)
+{
+	int rc = send_query(c, sql, n, params, err);
+	if (rc == OK && PQflush(c->pq) < 0)
+		return lost(c, err);
+	return rc;
+}
+
+int
+pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err)
+{
+	bool alive = PQconsumeInput(c->pq) == 1;
+
+	if (c->waiting && take_results(c)) {
+		int rc = open_result(c, ret_result, err);
+		return rc < 0 ? rc : 1;
+	}
+	if (!alive || PQstatus(c->pq) == CONNECTION_BAD || PQflush(c->pq) < 0)
+		return lost(c, err);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The two ends of a restore: may a cluster be put there, and is what was put there one that starts?
+ * Works on files alone; no server is asked.
+ */
+#ifndef HF_POSTGRESQL_PGRESTORE_H
+#define HF_POSTGRESQL_PGRESTORE_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "base/error.h"
+
+enum { PGRESTORE_FORMAT = 1 }; /* "format" in the metadata */
+
+struct pgrestore {
+	const json_t *metadata; /* the component's, as prepare-snapshot and post-copy gave it */
+	const char *target;
+	const json_t *map; /* {"OLD": "NEW"} locations of tablespaces */
+	pid_t parent; /* see osuser.h */
+};
+
+/* Refuse a target where a server runs, and a map that fits no tablespace of this backup. */
+CHECKED int pgrestore_check(const struct pgrestore *r, struct error *err);
+
+/*
+ * After the files are there: check that they are complete, create the folders whose contents are not
+ * kept, point tablespace_map to where the tablespaces are now, and mark the logs as archived, so that
+ * the new cluster does not send them to the old one's archive. Run by root it first becomes the owner
+ * of the target.
+ */
+CHECKED int pgrestore_finish(const struct pgrestore *r, struct error *err);
+
+#endif
