@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/exclude.h"
 #include "cli/out.h"
 #include "cli/paths.h"
 #include "cli/progress_view.h"
@@ -53,7 +54,6 @@ job_from_settings(struct cli *cli, struct backup_job *job)
 	job->mover.memory_limit = settings_number(s, OPTION_BACKUP_MEMORY_LIMIT);
 	job->mover.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
 	job->mover.force_read = invocation_has(cli->inv, FLAG_FORCE_READ);
-	job->mover.exclude = settings_list(s, OPTION_BACKUP_EXCLUDE, &job->mover.n_exclude);
 	job->write.level_data = (int)settings_number(s, OPTION_BACKUP_COMPRESSION_LEVEL);
 	job->write.level_pages = (int)settings_number(s, OPTION_BACKUP_COMPRESSION_LEVEL_PAGES);
 	job->write.pack_size = (uint32_t)settings_number(s, OPTION_BACKUP_PACK_SIZE);
@@ -131,6 +131,7 @@ verb_backup(struct cli *cli, struct error *err)
 {
 	CLEAN(session_close) struct session session = {0};
 	CLEAN(paths_done) struct path_list paths = {0};
+	CLEAN(exclude_done) struct exclude_list exclude = {0};
 	CLEAN(free_ptr) const char **writers = NULL;
 	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
 	struct progress progress = {0};
@@ -146,9 +147,12 @@ verb_backup(struct cli *cli, struct error *err)
 		error_set(err, ERR_USAGE, "nothing to back up was given");
 		return error_hint(err, "give one PATH or --writer NAME at least");
 	}
-	if (session_open(cli, &session, err) < 0)
+	if (session_open(cli, &session, err) < 0 ||
+	    exclude_make(cli, &paths, &exclude, err) < 0)
 		return err->code;
 	job_from_settings(cli, &job);
+	job.mover.exclude = (const char *const *)exclude.patterns;
+	job.mover.n_exclude = exclude.n;
 	job.writers = writers;
 	job.paths = (const char *const *)paths.paths;
 	job.n_paths = paths.n;

@@ -64,6 +64,8 @@ check_line(const char *line, size_t n)
 	}
 	if (line[0] == '[' && n > SECTION_BYTES_MAX)
 		return "the section's name is too long";
+	if (line[0] == '[' && memchr(line, ']', n) == NULL)
+		return "neither 'key = value' nor '[section]'";
 	if (line[0] != '[' && line[0] != '#' && line[0] != ';') {
 		const char *equals = memchr(line, '=', n);
 

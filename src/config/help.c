@@ -198,12 +198,16 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 	if (r == OK)
 		r = help_option_range(b, o, err);
 	if (r == OK)
-		r = buf_printf(b, err, "\n    Default: %s\n    Environment: %s%s%s\n",
+		r = buf_printf(b, err, "\n    Default: ");
+	if (r == OK)
+		r = prose_wrap(b,
 			       o->fallback_note != NULL ? o->fallback_note
 			       : o->fallback[0] != '\0' ? o->fallback
 							: "none",
-			       o->env != NULL ? o->env : "", o->env != NULL ? " or " : "",
-			       option_env(o, env, sizeof(env)));
+			       13, 13, err);
+	if (r == OK)
+		r = buf_printf(b, err, "    Environment: %s%s%s\n", o->env != NULL ? o->env : "",
+			       o->env != NULL ? " or " : "", option_env(o, env, sizeof(env)));
 	return r;
 }
 

@@ -59,7 +59,7 @@ make_hole(struct restore_worker *w, const struct restore_piece *p, int fd, struc
 		return error_sys(err, ERR_IO, "look for data");
 	if (data < 0 || (uint64_t)data >= end)
 		return OK;
-	if (p->item->read_only)
+	if (p->item->locked_errno != 0)
 		return clear_range(w, p->item, fd, p->file_offset, p->length, err);
 	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)p->file_offset,
 		      (off_t)p->length) == 0) {

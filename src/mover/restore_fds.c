@@ -123,7 +123,7 @@ reopen(struct restore_fds *fds, struct restore_item *item, struct error *err)
 	struct stat st;
 
 	if (item->type != NODE_DIR)
-		flags = item->read_only ? O_RDONLY : O_RDWR;
+		flags = item->locked_errno != 0 ? O_RDONLY : O_RDWR;
 	CLEAN(fd_close) int fd = beneath_open(item->parent->fd, item->name, flags, 0);
 	if (fd < 0)
 		return error_sys(err, ERR_IO, "open again");

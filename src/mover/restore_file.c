@@ -47,7 +47,8 @@ create_file(struct restore_run *run, struct restore_item *item, int parent, stru
 	return OK;
 }
 
-/* A file of ours that we may not write: let us. By the descriptor, which is of the right file. */
+/* A file of ours that we may not read and write: let us. By the descriptor, which is of the right
+ * file. */
 static int
 unlock_file(const struct restore_item *item, int parent)
 {
@@ -66,20 +67,68 @@ unlock_file(const struct restore_item *item, int parent)
 	return beneath_open(parent, item->name, O_RDWR, 0);
 }
 
+/* For comparing, reading is enough; only if something differs must a running program be stopped, or a
+ * mode be changed for the time of writing. */
+static int
+open_for_compare(struct restore_item *item, int parent)
+{
+	int fd = beneath_open(parent, item->name, O_RDWR | O_NONBLOCK, 0);
+
+	if (fd >= 0 || (errno != EACCES && errno != ETXTBSY))
+		return fd;
+	item->locked_errno = errno;
+	fd = beneath_open(parent, item->name, O_RDONLY | O_NONBLOCK, 0);
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	item->locked_errno = 0;
+	return unlock_file(item, parent);
+}
+
+/* The descriptor cannot write: get one that can, of the same file. */
+static int
+open_for_write(const struct restore_item *item, int fd, int *ret_fd, struct error *err)
+{
+	char path[32];
+	struct stat st;
+
+	if (item->locked_errno == ETXTBSY) {
+		errno = ETXTBSY;
+		(void)error_sys(err, ERR_TARGET, "write");
+		return error_hint(err, "stop the program that runs from this file");
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 07777) | S_IWUSR) < 0)
+		return error_sys(err, ERR_TARGET, "make it writable");
+	int own = open(path, O_RDWR | O_CLOEXEC);
+	if (own < 0)
+		return error_sys(err, ERR_TARGET, "open for writing");
+	*ret_fd = own;
+	return OK;
+}
+
+static int
+set_size(struct restore_item *item, int fd, struct error *err)
+{
+	CLEAN(fd_close) int own = -1;
+
+	if (item->locked_errno != 0) {
+		int rc = open_for_write(item, fd, &own, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (ftruncate(own >= 0 ? own : fd, (off_t)item->size) < 0)
+		return error_sys(err, ERR_IO, "set size");
+	atomic_store(&item->written, true);
+	return OK;
+}
+
 /* Open the file that was there before (the planner has seen it: dev, ino) and give it its size. */
 static int
 open_existing(struct restore_run *run, struct restore_item *item, int parent, struct error *err)
 {
-	CLEAN(fd_close) int fd = beneath_open(parent, item->name, O_RDWR | O_NONBLOCK, 0);
+	CLEAN(fd_close) int fd = open_for_compare(item, parent);
 	struct stat st;
 
-	if (fd < 0 && errno == EACCES)
-		fd = unlock_file(item, parent);
-	if (fd < 0 && errno == ETXTBSY) {
-		/* A running program: all is well if its content is. */
-		fd = beneath_open(parent, item->name, O_RDONLY | O_NONBLOCK, 0);
-		item->read_only = true;
-	}
 	if (fd < 0)
 		return error_sys(err, ERR_IO, "open");
 	if (fstat(fd, &st) < 0)
@@ -87,9 +136,9 @@ open_existing(struct restore_run *run, struct restore_item *item, int parent, st
 	if (st.st_dev != item->dev || st.st_ino != item->ino || !S_ISREG(st.st_mode))
 		return error_set(err, ERR_IO, "somebody else replaced it meanwhile");
 	if ((uint64_t)st.st_size != item->size) {
-		if (ftruncate(fd, (off_t)item->size) < 0)
-			return error_sys(err, ERR_IO, "set size");
-		atomic_store(&item->written, true);
+		int rc = set_size(item, fd, err);
+		if (rc < 0)
+			return rc;
 	}
 	atomic_store(&item->present, true);
 	restore_fds_attach(&run->fds, item, STEAL_FD(fd));
@@ -133,12 +182,14 @@ int
 restore_file_write(struct restore_run *run, struct restore_item *item, int fd, struct slice content,
 		   uint64_t offset, struct error *err)
 {
+	CLEAN(fd_close) int own = -1;
 	uint64_t start = clock_boot_ns();
 
-	if (item->read_only) {
-		errno = ETXTBSY;
-		(void)error_sys(err, ERR_TARGET, "write");
-		return error_hint(err, "stop the program that runs from this file");
+	if (item->locked_errno != 0) {
+		int rc = open_for_write(item, fd, &own, err);
+		if (rc < 0)
+			return rc;
+		fd = own;
 	}
 	atomic_store_explicit(&item->written, true, memory_order_relaxed);
 	if (fs_pwrite(fd, content.p, content.n, offset, err) < 0)
@@ -201,8 +252,8 @@ complete_file(struct restore_run *run, struct restore_item *item, struct error *
 	/* A hole at the end has not been written. */
 	if (fstat(fd, &st) < 0)
 		rc = error_sys(err, ERR_IO, "stat");
-	else if ((uint64_t)st.st_size != item->size && ftruncate(fd, (off_t)item->size) < 0)
-		rc = error_sys(err, ERR_IO, "set size");
+	else if ((uint64_t)st.st_size != item->size)
+		rc = set_size(item, fd, err);
 	if (rc == OK) {
 		struct error one = ERROR_INIT;
 		restore_item_node(item, &node);

@@ -37,7 +37,7 @@ struct restore_item {
 	_Atomic bool failed; /* and reported; only cleaned up from here on */
 	_Atomic bool written; /* its content was changed */
 	bool existing; /* was there before, is compared and changed in place */
-	bool read_only; /* cannot be opened for writing: only found equal, or failed */
+	int locked_errno; /* why its descriptor is only for reading; 0: it is not */
 	bool fresh; /* a folder we created: nothing is in the way in it */
 
 	/* What the node says. */

@@ -312,10 +312,11 @@ adopt_orphans(struct repo_writer *w, struct error *err)
 
 		if (repo_index_hidden(w->index, &o.found[i]))
 			continue;
-		/* One that does not open is verify's business, and no reason not to back up. */
-		if (pack_read_table(w->repo, &o.found[i], &class, &size, &table, err) < 0)
-			continue;
-		r = list_pack(w, &o.found[i], class, size, buf_slice(&table), err);
+		r = pack_read_table(w->repo, &o.found[i], &class, &size, &table, err);
+		if (r == OK)
+			r = list_pack(w, &o.found[i], class, size, buf_slice(&table), err);
+		else if (r == ERR_CORRUPT || r == ERR_VERSION || r == ERR_NOT_FOUND)
+			r = OK; /* verify's business, and no reason not to back up */
 	}
 	free(o.found);
 	return r < 0 ? r : write_index(w, err);

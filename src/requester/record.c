@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "requester/backup.h"
+#include "requester/top.h"
 
 void
 record_done(struct record *r)
@@ -98,6 +99,7 @@ record_component(struct record *r, const char *root_name, const struct writers_m
 		 const struct blob_id *tree, const struct point *previous, struct error *err)
 {
 	CLEAN(json_done) json_t *relocatable = json_array();
+	CLEAN(json_done) json_t *top = NULL;
 	const json_t *about = writer_metadata(m->writer);
 	json_t *root;
 
@@ -118,6 +120,10 @@ record_component(struct record *r, const char *root_name, const struct writers_m
 		return err->code;
 	if (about != NULL &&
 	    json_object_set_new(root, "writer_metadata", json_deep_copy(about)) < 0)
+		return error_no_memory(err);
+	if (m->component->n_paths > 0 && top_record(m->component->paths[0].source, &top, err) < 0)
+		return err->code;
+	if (top != NULL && json_object_set(root, "top", top) < 0)
 		return error_no_memory(err);
 	if (json_object_set_new(root, "writer", json_string(m->name)) < 0 ||
 	    json_object_set(root, "component", m->metadata) < 0 ||

@@ -2,7 +2,7 @@
 
 /*
  * The record of a restore point while its backup runs: what goes into the JSON that point_write()
- * stores. The fields are described in doc/format.md.
+ * stores. The fields are described in doc/json.md.
  */
 #ifndef HF_REQUESTER_RECORD_H
 #define HF_REQUESTER_RECORD_H

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "requester/locate.h"
 #include "requester/relocate.h"
+#include "requester/top.h"
 #include "requester/warnings.h"
 
 struct run {
@@ -76,6 +77,18 @@ options_of(struct run *run)
 	};
 }
 
+/* The target is the folder now: it gets its owner and mode. That it cannot is worth a warning, not the
+ * whole restore. With --overwrite it stays what it was. */
+static void
+finish_target(struct run *run, const struct node *node, const char *target)
+{
+	struct error why = ERROR_INIT;
+
+	if (run->job->mode != RESTORE_OVERWRITE &&
+	    top_apply(target, node, !run->job->no_owner, &why) < 0)
+		warnings_add(&run->warnings, target, why.code, true, why.msg);
+}
+
 static int
 restore_files(struct run *run, const struct blob_id *tree, const char *target, struct error *err)
 {
@@ -120,8 +133,11 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 	CLEAN(writer_closep) struct writer *writer = NULL;
 	CLEAN(relocate_done) struct relocations moved = {0};
 	struct restore_options options = options_of(run);
+	CLEAN(buf_done) struct buf top_hold = BUF_INIT(NODE_XATTRS_MAX);
 	struct restore_stats stats;
+	struct node top;
 	const char *name;
+	int r;
 
 	if (json_get_str(record, "writer", &name, err) < 0 ||
 	    relocate_resolve(record, run->job->map, &moved, err) < 0)
@@ -129,7 +145,7 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 	phase(run, "preparing", root->name);
 	if (start_writer(run, name, &writer, err) < 0 ||
 	    writer_pre_restore(writer, root->component, target, run->job->map, err) < 0)
-		return error_prefix(err, "writer '%s'", name);
+		return err->code;
 
 	phase(run, "restoring", root->name);
 	options.n_relocate = moved.n;
@@ -138,10 +154,13 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 		return error_prefix(err, "restore '%s' to '%s'", root->name, target);
 	add_stats(&run->stats, &stats);
 
+	/* Before the writer finishes: it acts as the owner of what it finds. */
+	if ((r = top_parse(record, &top_hold, &top, err)) < 0)
+		return r;
+	if (r > 0)
+		finish_target(run, &top, target);
 	phase(run, "finishing", root->name);
-	if (writer_post_restore(writer, root->component, target, run->job->map, err) < 0)
-		return error_prefix(err, "writer '%s'", name);
-	return OK;
+	return writer_post_restore(writer, root->component, target, run->job->map, err);
 }
 
 static int
@@ -190,8 +209,12 @@ restore_path(struct run *run, struct error *err)
 		return restore_root(run, where->root, run->job->target, err);
 	if (locate_node(run->reader, where, err) < 0)
 		return err->code;
-	if (where->is_folder)
-		return restore_files(run, &where->tree, run->job->target, err);
+	if (where->is_folder) {
+		if (restore_files(run, &where->tree, run->job->target, err) < 0)
+			return err->code;
+		finish_target(run, &where->node, run->job->target);
+		return OK;
+	}
 	phase(run, "restoring", where->path);
 	if (restore_node(run->repo, run->index, &where->node, run->job->target, &options, &stats,
 			 err) < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Driving several writers through the steps of a backup. */
+/* Driving several writers through the steps of a backup. Errors name the writer already. */
 #include "requester/writers.h"
 
 #include <string.h>
@@ -60,7 +60,7 @@ writers_start(struct writers *w, const struct writers_setup *setup, size_t n,
 		m->name = names[w->n];
 		if (start_member(m, setup, err) < 0) {
 			w->n++; /* it may be running: writers_done() ends it */
-			return error_prefix(err, "writer '%s'", m->name);
+			return err->code;
 		}
 	}
 	return OK;
@@ -74,7 +74,7 @@ writers_prepare_snapshot(struct writers *w, const char *provider, const char *la
 		struct writers_member *m = &w->members[i];
 
 		if (writer_prepare_snapshot(m->writer, provider, label, &m->component, err) < 0)
-			return error_prefix(err, "writer '%s'", m->name);
+			return err->code;
 	}
 	return OK;
 }
@@ -87,7 +87,6 @@ writers_freeze(struct writers *w, struct error *err)
 
 		if (writer_freeze(w->members[i].writer, err) == OK)
 			continue;
-		error_prefix(err, "writer '%s'", w->members[i].name);
 		/* What failed first is the reason; a writer that cannot thaw is ended later. */
 		if (writers_thaw(w, &thaw) < 0)
 			return err->code;
@@ -106,7 +105,7 @@ writers_thaw(struct writers *w, struct error *err)
 
 		if (writer_thaw(w->members[i].writer, &mine) < 0 && r == OK) {
 			*err = mine;
-			r = error_prefix(err, "writer '%s'", w->members[i].name);
+			r = err->code;
 		}
 	}
 	return r;
@@ -117,7 +116,7 @@ writers_post_snapshot(struct writers *w, struct error *err)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (writer_post_snapshot(w->members[i].writer, err) < 0)
-			return error_prefix(err, "writer '%s'", w->members[i].name);
+			return err->code;
 	return OK;
 }
 
@@ -128,7 +127,7 @@ writers_check(void *arg, struct error *err)
 
 	for (size_t i = 0; i < w->n; i++)
 		if (writer_check(w->members[i].writer, err) < 0)
-			return error_prefix(err, "writer '%s'", w->members[i].name);
+			return err->code;
 	return OK;
 }
 
@@ -139,7 +138,7 @@ writers_post_copy(struct writers_member *m, struct component_tail **ret, struct 
 	CLEAN(json_done) json_t *metadata = NULL;
 
 	if (writer_post_copy(m->writer, &tail, err) < 0)
-		return error_prefix(err, "writer '%s'", m->name);
+		return err->code;
 	metadata = m->component->metadata != NULL ? json_copy(m->component->metadata)
 						  : json_object();
 	if (metadata == NULL ||
@@ -164,7 +163,7 @@ writers_complete(struct writers *w, const char *point_id, struct error *err)
 			m->completed = true;
 		} else if (r == OK) {
 			*err = mine;
-			r = error_prefix(err, "writer '%s'", m->name);
+			r = err->code;
 		}
 	}
 	return r;

@@ -104,10 +104,9 @@ running_in(const char *dir)
 static int
 check_target(const struct pgrestore *r, struct error *err)
 {
-	pid_t pid = running_in(r->target);
-
 	if (r->target[0] != '/')
 		return error_set(err, ERR_TARGET, "'%s' is not an absolute path", r->target);
+	pid_t pid = running_in(r->target);
 	if (pid == 0)
 		return OK;
 	(void)error_set(err, ERR_TARGET, "a server (process %d) runs in '%s'", (int)pid, r->target);
@@ -136,26 +135,22 @@ check_map(const struct pgrestore *r, const struct plan *p, struct error *err)
 {
 	const char *old;
 	json_t *value;
-	json_t *map = json_deep_copy(r->map);
-	int rc = OK;
 
-	json_object_foreach(map, old, value) {
+	json_object_foreach(r->map, old, value) {
 		const char *new = json_string_value(value);
 
 		if (!has_location(p, old)) {
 			(void)error_set(err, ERR_TARGET,
 					"this backup has no tablespace at '%s' to be moved", old);
-			rc = error_hint(err, "see the metadata of the restore point for its "
-					"tablespaces");
-		} else if (new == NULL || new[0] != '/') {
-			rc = error_set(err, ERR_TARGET, "tablespace '%s': '%s' is not an absolute "
-				       "path", old, new != NULL ? new : "");
+			return error_hint(err, "see the metadata of the restore point for its "
+					  "tablespaces");
 		}
-		if (rc < 0)
-			break;
+		if (new == NULL || new[0] != '/')
+			return error_set(err, ERR_TARGET,
+					 "tablespace '%s': '%s' is not an absolute path", old,
+					 new != NULL ? new : "");
 	}
-	json_decref(map);
-	return rc;
+	return OK;
 }
 
 /* A tablespace that is not moved goes back to where it came from, which must not be in use by the
@@ -166,7 +161,7 @@ check_not_in_use(const struct pgrestore *r, const struct plan *p, struct error *
 	CLEAN(buf_done) struct buf b = BUF_INIT(SPCMAP_LOCATION_MAX);
 	CLEAN(buf_done) struct buf dir = BUF_INIT(SPCMAP_LOCATION_MAX);
 	const json_t *origin = json_object_get(r->metadata, "data_directory");
-	const char *location, *original;
+	const char *location = NULL, *original = NULL;
 
 	if (origin == NULL || path_of(origin, &dir, &original, err) < 0 ||
 	    running_in(original) == 0)
@@ -240,6 +235,8 @@ read_small(const struct finishing *f, const char *path, struct buf *b, struct er
 		return incomplete(f, path, err);
 	if (fd < 0)
 		return error_sys(err, ERR_TARGET, "open '%s/%s'", f->r->target, path);
+	buf_reset(b);
+	buf_reset(b);
 	int rc = buf_reserve(b, SMALL_FILE_MAX, err);
 	if (rc == OK)
 		rc = fs_pread(fd, b->p, SMALL_FILE_MAX, 0, &n, err);

@@ -16,9 +16,9 @@
 enum { PGRESTORE_FORMAT = 1 }; /* "format" in the metadata */
 
 struct pgrestore {
-	const json_t *metadata; /* the component's, as prepare-snapshot and post-copy gave it */
+	json_t *metadata; /* the component's, as prepare-snapshot and post-copy gave it */
 	const char *target;
-	const json_t *map; /* {"OLD": "NEW"} locations of tablespaces */
+	json_t *map; /* {"OLD": "NEW"} locations of tablespaces */
 	pid_t parent; /* see osuser.h */
 };
 

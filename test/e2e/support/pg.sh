@@ -6,12 +6,13 @@
 # whatever their port), and its log in DIR/log. As root the server runs as the user postgres.
 #
 #	pg_new DIR [--checksums] [--wal-level L] [--wal-segsize MB] [--port N] [--tcp]
-#		   [--group-access] [--set NAME=VALUE]... [--initdb ARG]...
+#		   [--group-access] [--set NAME=VALUE]... [--initdb ARG]... (no blanks in any)
 #	pg_start DIR			pg_stop DIR [fast|immediate|smart]
 #	pg_tablespace DIR NAME LOCATION	creates LOCATION, too
 #	pg_sql DIR SQL [DATABASE]	rows as text, columns by '|'; fails if the statement does
 #	pg_bg DIR SQL [DATABASE]	in the background; $! is the client
-#	pg_standby DIR OF [--set NAME=VALUE]...	a streaming standby, not started
+#	pg_standby DIR OF [ARG...]	a streaming standby, not started; ARG: of pg_basebackup
+#	pg_conf DIR NAME=VALUE	a setting, for the next start
 #	pg_drop DIR			stop at once and remove
 #	pg_as COMMAND...		as the server's user
 #
@@ -117,12 +118,8 @@ pg_standby() {
 	[ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$pg_dir" || return 1
 	pg_port "$pg_of" >"$pg_dir/port"
 	pg_as "$PG_BIN/pg_basebackup" -h "$pg_of" -p "$(pg_port "$pg_of")" -U postgres -D "$pg_dir/data" \
-		-R -X stream -c fast --no-sync || return 1
+		-R -X stream -c fast --no-sync "$@" || return 1
 	pg_conf "$pg_dir" "unix_socket_directories=$pg_dir"
-	while [ $# -gt 0 ]; do
-		[ "$1" = --set ] && pg_conf "$pg_dir" "$2" && shift
-		shift
-	done
 }
 
 pg_drop() {

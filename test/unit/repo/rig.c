@@ -52,7 +52,7 @@ rig_new(bool faulty)
 	if (faulty)
 		rig_ok(r, store_fault_open(r->mem, &r->store, &r->err));
 	rig_ok(r, secret_new(CRYPTO_KEY_SIZE, &r->key, &r->err));
-	memset(secret_bytes(r->key), 0x5a, CRYPTO_KEY_SIZE);
+	memset(secret_bytes(r->key), RIG_KEY_BYTE, CRYPTO_KEY_SIZE);
 	r->source.key_file = r->key;
 	rig_ok(r, repo_init(r->store, &r->source, "rig", &id, &r->err));
 	open_repo(r);

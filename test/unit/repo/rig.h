@@ -21,6 +21,8 @@
 #include "repo/write.h"
 #include "store/store.h"
 
+enum { RIG_KEY_BYTE = 0x5a }; /* the key file is nothing else */
+
 struct rig {
 	struct store *store; /* what the repository is opened on */
 	struct store *mem; /* the same, or what the fault store wraps */

@@ -73,6 +73,46 @@ create_folders(void **state)
 	store_close(s);
 }
 
+struct made {
+	unsigned folders;
+	unsigned synced; /* of those that hold a folder just made */
+	ino_t parent;
+};
+
+static void
+watch_making(void *arg, const char *name, int fd, const char *path, long result)
+{
+	struct made *made = arg;
+	struct stat st;
+	char parent[256];
+
+	if (result == 0 && strcmp(name, "mkdir") == 0) {
+		(void)snprintf(parent, sizeof(parent), "%s/..", path);
+		made->parent = stat(parent, &st) == 0 ? st.st_ino : 0;
+		made->folders++;
+	} else if (result == 0 && strcmp(name, "fsync") == 0 && fstat(fd, &st) == 0) {
+		made->synced += st.st_ino == made->parent;
+	}
+}
+
+/* Each folder that was missing is durable before the next is made in it. */
+static void
+created_folders_are_durable(void **state)
+{
+	struct sandbox *b = *state;
+	struct made made = {0};
+	struct store *s = NULL;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/new/deep/repo", b->path);
+	inject_trace(watch_making, &made);
+	CHECK(store_dir_open(path, true, &s, &b->err), OK);
+	inject_trace(NULL, NULL);
+	store_close(s);
+	assert_int_equal(made.folders, 3);
+	assert_int_equal(made.synced, 3);
+}
+
 static void
 create_wants_an_empty_folder(void **state)
 {
@@ -250,6 +290,31 @@ others_change_what_is_cached(void **state)
 	assert_non_null(strstr(b->err.msg, "points/a"));
 }
 
+static void
+cut_after_look(void *arg, const char *name, int fd, const char *path, long result)
+{
+	struct sandbox *b = arg;
+
+	(void)fd;
+	(void)path;
+	(void)result;
+	if (strcmp(name, "fstat") == 0)
+		sandbox_write_file(b, "points/a", "ab");
+}
+
+/* Between the look at the size and the read. */
+static void
+cut_while_being_read(void **state)
+{
+	struct sandbox *b = *state;
+	char text[4];
+
+	sandbox_put(b, "points/a", "abcd");
+	inject_trace(cut_after_look, b);
+	CHECK(store_read(b->s, "points/a", 0, text, 4, &b->err), ERR_CORRUPT);
+	inject_trace(NULL, NULL);
+}
+
 /* Removing through the store gives the space back at once. */
 static void
 removed_is_closed(void **state)
@@ -408,6 +473,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_SANDBOX(open_what_is_not_there),
 		IN_SANDBOX(create_folders),
+		IN_SANDBOX(created_folders_are_durable),
 		IN_SANDBOX(create_wants_an_empty_folder),
 		IN_SANDBOX(open_fails_cleanly),
 		IN_SANDBOX(read_only_says_so),
@@ -416,6 +482,7 @@ main(void)
 		IN_SANDBOX(removed_folder_is_not_an_empty_one),
 		IN_SANDBOX(not_a_file),
 		IN_SANDBOX(others_change_what_is_cached),
+		IN_SANDBOX(cut_while_being_read),
 		IN_SANDBOX(removed_is_closed),
 		IN_SANDBOX(open_files_are_bounded),
 		IN_SANDBOX(reading_fails_honestly),

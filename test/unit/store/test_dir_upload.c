@@ -211,6 +211,48 @@ lost_reply_of_publishing(void **state)
 	}
 }
 
+/* When it cannot be found out either whether the name is ours, the error says that. */
+static void
+then_look_fails(void *arg, const char *name, int fd, const char *path, long result)
+{
+	(void)arg;
+	(void)fd;
+	(void)path;
+	(void)result;
+	if (strcmp(name, "renameat2") == 0)
+		inject_arm(&(struct inject_order){.call = "fstatat", .at = 1, .sys = EIO});
+}
+
+static void
+unknown_outcome_is_said(void **state)
+{
+	struct sandbox *b = *state;
+
+	set_way(b->s, DIR_PUBLISH_RENAME);
+	inject_trace(then_look_fails, NULL);
+	inject_arm(&(struct inject_order){.call = "renameat2", .at = 1, .sys = EIO, .late = true});
+	CHECK(store_put(b->s, "points/a", SLICE("mine", 4), &b->err), ERR_STORE_WRITE);
+	inject_trace(NULL, NULL);
+	assert_int_equal(inject_fired(), 1);
+	inject_arm(NULL);
+	assert_non_null(strstr(b->err.msg, "not known"));
+	sandbox_expect(b, "points/a", "mine");
+}
+
+/* What a server could not write, it may say only when the file is closed. */
+static void
+error_of_close_is_one_of_the_object(void **state)
+{
+	struct sandbox *b = *state;
+
+	set_way(b->s, DIR_PUBLISH_RENAME);
+	inject_arm(&(struct inject_order){.call = "close", .at = 1, .sys = EDQUOT});
+	CHECK(store_put(b->s, "points/a", SLICE("x", 1), &b->err), ERR_STORE_FULL);
+	inject_arm(NULL);
+	CHECK(store_stat(b->s, "points/a", NULL, &b->err), 0);
+	assert_int_equal(sandbox_entries(b, "tmp"), 0);
+}
+
 /* tmp/ may be taken for rubbish by whoever looks at the folder. */
 static void
 temp_folder_comes_back(void **state)
@@ -519,6 +561,8 @@ main(void)
 		IN_SANDBOX(failed_fsync_is_not_repeated),
 		IN_SANDBOX(falls_back),
 		IN_SANDBOX(lost_reply_of_publishing),
+		IN_SANDBOX(unknown_outcome_is_said),
+		IN_SANDBOX(error_of_close_is_one_of_the_object),
 		cmocka_unit_test(temp_folder_comes_back),
 		IN_SANDBOX(write_back_starts_early),
 		cmocka_unit_test(each_call_fails),
