@@ -147,8 +147,7 @@ verb_backup(struct cli *cli, struct error *err)
 		error_set(err, ERR_USAGE, "nothing to back up was given");
 		return error_hint(err, "give one PATH or --writer NAME at least");
 	}
-	if (session_open(cli, &session, err) < 0 ||
-	    exclude_make(cli, &paths, &exclude, err) < 0)
+	if (session_open(cli, &session, err) < 0 || exclude_make(cli, &paths, &exclude, err) < 0)
 		return err->code;
 	job_from_settings(cli, &job);
 	job.mover.exclude = (const char *const *)exclude.patterns;

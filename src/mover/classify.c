@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/le.h"
+
 enum { PAGE_DEFAULT = 4096, PAGE_INNODB = 16384 };
 
 static const struct {
@@ -56,6 +58,32 @@ sqlite_page_size(struct slice head)
 	return size;
 }
 
+/*
+ * A PostgreSQL relation begins with a page whose header says its own size and layout (4 since 8.3) and
+ * whose bounds are in order. This is for clusters that are backed up as plain folders, stopped; a
+ * running one comes through its writer, which names its pages.
+ */
+static uint32_t
+postgresql_page_size(struct slice head)
+{
+	if (head.n < 24)
+		return 0;
+	uint32_t lower = le16_get(head.p + 12), upper = le16_get(head.p + 14);
+	uint32_t special = le16_get(head.p + 16), size = le16_get(head.p + 18) & 0xff00;
+
+	if ((head.p[18] & 0xff) != 4 || size < PAGE_DEFAULT || (size & (size - 1)) != 0 || lower < 24 ||
+	    lower > upper || upper > special || special > size)
+		return 0;
+	return size;
+}
+
+/* A WAL segment: its first page has a long header. Recycled in place, so pages suit it. */
+static bool
+is_postgresql_wal(struct slice head)
+{
+	return head.n >= 4 && head.p[1] == 0xd1 && (head.p[2] & 0x02) != 0 && head.p[3] == 0;
+}
+
 static uint32_t
 by_content(struct slice head)
 {
@@ -69,7 +97,9 @@ by_content(struct slice head)
 	    has_at(head, 0, "vhdxfile", 8) || has_at(head, 0, "conectix", 8) ||
 	    has_at(head, 64, vdi, sizeof(vdi)) || has_at(head, 16, lmdb, sizeof(lmdb)))
 		return PAGE_DEFAULT;
-	return 0;
+	if (is_postgresql_wal(head))
+		return 8192;
+	return postgresql_page_size(head);
 }
 
 static uint32_t

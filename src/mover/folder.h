@@ -40,13 +40,12 @@ enum { FOLDER_WINDOW = 2048 };
 
 enum entry_flags {
 	ENTRY_WAS_THERE = 1, /* the previous restore point has a node of that name */
-	ENTRY_SMALL = 2, /* to be read with its neighbours */
-	ENTRY_PAGED = 4, /* the writer says that it consists of pages */
+	ENTRY_PAGED = 2, /* the writer says that it consists of pages */
 	/* So fresh when it was looked at that a later change might carry the same times. Its node gets
 	 * the ctime 0, which never compares as unchanged. */
-	ENTRY_RACY = 8,
-	ENTRY_SAME = 16, /* attributes are as they were: xattrs are taken over */
-	ENTRY_LAST = 32, /* to be read after everything else */
+	ENTRY_RACY = 4,
+	ENTRY_SAME = 8, /* attributes are as they were: xattrs are taken over */
+	ENTRY_LAST = 16, /* to be read after everything else */
 };
 
 /* What the previous restore point has for a file that must be read again. */
@@ -67,6 +66,9 @@ struct entry {
 	struct entry_past *past; /* owned; NULL if there is none, or it is of no use */
 	struct folder *held; /* this folder, when it is held */
 	uint8_t flags; /* enum entry_flags */
+	/* To be read with its neighbours. Not among the flags: who reads a group looks at this of all
+	 * entries, also of those that others are working on. */
+	bool small;
 };
 
 /* A tree, or a single file, with a place of its own. */

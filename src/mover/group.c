@@ -62,20 +62,14 @@ push(struct mover *m, struct folder *folder, size_t from, size_t to, struct erro
 }
 
 int
-group_push(struct mover *m, struct folder *folder, const uint8_t *actions,
-	   struct group_range *ret_own, struct error *err)
+group_push(struct mover *m, struct folder *folder, struct group_range *ret_own, struct error *err)
 {
 	size_t to = folder->n_window, n = 0;
 	uint64_t bytes = 0;
 
-	/* Marked first: the jobs run as soon as they are pushed. */
-	for (size_t i = 0; i < folder->n_window; i++) {
-		if (actions[i] == SCAN_SMALL)
-			folder->window[i].flags |= ENTRY_SMALL;
-	}
 	/* From the end, so that the first group comes last, which is next. */
 	for (size_t i = folder->n_window; i-- > 0;) {
-		if (actions[i] != SCAN_SMALL)
+		if (!folder->window[i].small)
 			continue;
 		if (n == GROUP_FILES || (n > 0 && bytes >= GROUP_BYTES)) {
 			if (push(m, folder, i + 1, to, err) < 0)
@@ -172,7 +166,7 @@ group_read(struct mover_worker *w, struct folder *folder, int fd, struct group_r
 		struct entry *e = &folder->window[i];
 		int r;
 
-		if (!(e->flags & ENTRY_SMALL))
+		if (!e->small)
 			continue;
 		r = read_one(w, fd, e, err);
 		if (r < 0)

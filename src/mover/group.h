@@ -17,16 +17,16 @@ enum {
 	GROUP_BYTES = 4 << 20,
 };
 
-/* Entries [from, to) of a folder's window; those with ENTRY_SMALL are meant. */
+/* Entries [from, to) of a folder's window; those that are `small` are meant. */
 struct group_range {
 	size_t from, to;
 	size_t done; /* set by group_read(): how many entries are done */
 };
 
-/* Divide the small files of a window (actions[i] is SCAN_SMALL) into groups: all but the first become
- * jobs, the first is the caller's. */
-CHECKED int group_push(struct mover *m, struct folder *folder, const uint8_t *actions,
-		       struct group_range *ret_own, struct error *err);
+/* Divide the small files of a window into groups: all but the first become jobs, the first is the
+ * caller's. */
+CHECKED int group_push(struct mover *m, struct folder *folder, struct group_range *ret_own,
+		       struct error *err);
 /* Read a group; fd: the folder. Files that turn out to be larger, or to have holes, go on as jobs. */
 CHECKED int group_read(struct mover_worker *w, struct folder *folder, int fd,
 		       struct group_range *range, struct error *err);

@@ -203,6 +203,7 @@ hand_out(struct mover_worker *w, struct folder *folder, uint8_t *actions, struct
 	for (size_t i = 0; i < folder->n_window; i++) {
 		if (actions[i] == SCAN_SMALL && folder->window[i].flags & ENTRY_LAST)
 			actions[i] = SCAN_FILE;
+		folder->window[i].small = actions[i] == SCAN_SMALL;
 		n += actions[i] != SCAN_DONE;
 	}
 	atomic_store_explicit(&folder->pending, n, memory_order_relaxed);
@@ -214,7 +215,7 @@ hand_out(struct mover_worker *w, struct folder *folder, uint8_t *actions, struct
 		if (actions[i] == SCAN_FILE && push_file(w, &folder->window[i], err) < 0)
 			return err->code;
 	}
-	return group_push(w->mover, folder, actions, ret_own, err);
+	return group_push(w->mover, folder, ret_own, err);
 }
 
 static int

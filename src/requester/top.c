@@ -34,8 +34,8 @@ top_record(const char *folder, json_t **ret, struct error *err)
 		return error_prefix(err, "'%s'", folder);
 	j = json_pack("{s:i, s:I, s:I, s:I}", "mode", (int)node.mode, "uid", (json_int_t)node.uid,
 		      "gid", (json_int_t)node.gid, "mtime_ns", (json_int_t)node.mtime_ns);
-	if (j == NULL || (xattrs.n > 0 && json_object_set_new(j, "xattrs",
-							      json_bytes(xattrs.p, xattrs.n)) < 0)) {
+	if (j == NULL || (xattrs.n > 0 &&
+			  json_object_set_new(j, "xattrs", json_bytes(xattrs.p, xattrs.n)) < 0)) {
 		json_decref(j);
 		return error_no_memory(err);
 	}

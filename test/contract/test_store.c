@@ -18,14 +18,16 @@
 #include "store/fault.h"
 #include "store/mem.h"
 
-static char folder[64];
+static char folder[256];
 
 static int
 dir_open_as(enum dir_publish publish, struct store **ret, struct error *err)
 {
+	const char *where = getenv("TMPDIR"); /* to try another file system */
 	struct store *s = NULL;
 
-	(void)snprintf(folder, sizeof(folder), "/tmp/holdfast-store-XXXXXX");
+	(void)snprintf(folder, sizeof(folder), "%s/holdfast-store-XXXXXX",
+		       where != NULL ? where : "/tmp");
 	if (mkdtemp(folder) == NULL)
 		return error_sys(err, ERR_IO, "mkdtemp");
 	int rc = store_dir_open(folder, true, &s, err);

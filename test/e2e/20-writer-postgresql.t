@@ -18,7 +18,7 @@ clean_up() {
 	local dir
 	[ -z "${W_PID:-}" ] || kill -9 "$W_PID" 2>/dev/null
 	for dir in "$T"/*/data; do
-		[ -d "$dir" ] && pg_stop "${dir%/data}" immediate >/dev/null 2>&1
+		[ ! -f "$dir/postmaster.pid" ] || pg_stop "${dir%/data}" immediate >/dev/null 2>&1
 	done
 	rm -rf "$T"
 }
@@ -48,6 +48,9 @@ nothing_left() {
 	return 1
 }
 
+# What root wrote is the server's, as a restore by root would leave it.
+owned() { [ "$(id -u)" -ne 0 ] || chown -Rh "$PG_USER" "$1"; }
+
 # Patterns of the component as extended regular expressions, for a path or anything below it.
 exclude_expressions() {
 	jq -r '.exclude[]' <<<"$COMPONENT" | sed -e 's/[.+(){}^$|]/\\&/g' -e 's/\[!/[^/g' \
@@ -75,8 +78,7 @@ w_copy() {
 		tar -C "$source" --no-recursion --ignore-failed-read --warning=none -cf - -T "$2/list" |
 			tar -C "$to/$at" -xpf - || return 1
 	done
-	# A file whose folder came later has left the mode of the folder to chance.
-	chmod 700 "$to"
+	owned "$2"
 }
 
 # The tail of post-copy in $REPLY_LINE.
@@ -90,7 +92,7 @@ w_copy_tail() {
 	for at in $(w_get '.tail.files[].at'); do
 		w_get ".tail.files[] | select(.at == \"$at\") | .data" | head -c -1 >"$1/$at"
 	done
-	[ "$(id -u)" -ne 0 ] || chown -R "$PG_USER" "$1"
+	owned "$1"
 }
 
 all_metadata() { jq -c -n --argjson a "$(jq .metadata <<<"$COMPONENT")" --argjson b "$TAIL_METADATA" '$a + $b'; }
@@ -104,8 +106,9 @@ pg_sql "$T/a" "CREATE TABLE t TABLESPACE ts1 AS SELECT g, repeat('x', 100) AS pa
 pg_sql "$T/a" "CREATE UNLOGGED TABLE u AS SELECT g FROM generate_series(1, 50000) g"
 pg_sql "$T/a" "CREATE INDEX ON t (g); CHECKPOINT"
 unlogged=$(pg_sql "$T/a" "SELECT pg_relation_filepath('u')")
-mkdir -p "$T/a/data/base/pgsql_tmp" && echo x >"$T/a/data/base/pgsql_tmp/pgsql_tmp1.1"
-mkdir -p "$T/ts one/PG_14_202107181" && [ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$T/ts one/PG_14_202107181"
+mkdir "$T/a/data/base/pgsql_tmp" && echo x >"$T/a/data/base/pgsql_tmp/pgsql_tmp1.1"
+owned "$T/a/data/base/pgsql_tmp"
+mkdir "$T/ts one/PG_14_202107181" && owned "$T/ts one/PG_14_202107181"
 
 check "start" w_start "$(settings "$T/a")"
 pg_as "$PG_BIN/pgbench" -n -c 2 -T 6 -h "$T/a" -p "$(pg_port "$T/a")" -U postgres postgres >/dev/null 2>&1 &
@@ -148,7 +151,7 @@ map=$(jq -c -n --arg o "$T/ts one" --arg n "$T/r/ts/moved" '{($o): $n}')
 oid=$(ls "$T/r/ts")
 mv "$T/r/ts/$oid" "$T/r/ts/moved" && ln -sfn "$T/r/ts/moved" "$T/r/data/pg_tblspc/$oid"
 rm -rf "$T/r/data/pg_stat_tmp" "$T/r/data/pg_wal/archive_status" && chmod 755 "$T/r/data"
-[ "$(id -u)" -ne 0 ] || chown -Rh "$PG_USER" "$T/r"
+owned "$T/r"
 restore="\"target\":\"$T/r/data\",\"map\":$map,\"metadata\":$(all_metadata)"
 w_start '{}'
 check "pre-restore" eval 'w_say pre-restore "$restore" && w_is 1'
@@ -179,7 +182,7 @@ restore="\"target\":\"$T/new\",\"map\":{\"/nowhere\":\"/x\"},\"metadata\":$(all_
 check "no moving of a tablespace that is none" eval 'w_say pre-restore "$restore" && w_is 13 TARGET'
 w_end
 pg_stop "$T/r" immediate
-rm "$T/r/data/pg_wal/$(jq -r '.wal[0]' <<<"$TAIL_METADATA")"
+rm -f "$T/r/data/pg_wal/$(jq -r '.wal[0]' <<<"$TAIL_METADATA")"
 restore="\"target\":\"$T/r/data\",\"map\":$map,\"metadata\":$(all_metadata)"
 w_start '{}'
 w_say pre-restore "$restore"
@@ -308,7 +311,6 @@ w_copy_tail "$T/q/data"
 check "backup-complete on a standby" eval 'w_say backup-complete "\"point\":\"y\"" && w_is 1'
 oid=$(ls "$T/q/ts")
 map=$(jq -c -n --arg o "$T/s/ts" --arg n "$T/q/ts/$oid" '{($o): $n}')
-[ "$(id -u)" -ne 0 ] || chown -Rh "$PG_USER" "$T/q"
 restore="\"target\":\"$T/q/data\",\"map\":$map,\"metadata\":$(all_metadata)"
 check "its restore" eval 'w_say pre-restore "$restore" && w_is 1 && w_say post-restore "$restore" && w_is 1'
 w_end
@@ -363,7 +365,7 @@ cat >>"$T/etc/postgresql.conf" <<-END
 	ident_file = '$T/etc/pg_ident.conf'
 	cluster_name = 'it''s \\\\ here'
 END
-[ "$(id -u)" -ne 0 ] || chown -R "$PG_USER" "$T/etc"
+owned "$T/etc"
 check "a cluster configured from elsewhere" pg_as "$PG_BIN/pg_ctl" -D "$T/etc" -l "$T/b/log" -s -w start
 w_start "$(settings "$T/b")" && w_to_snapshot && rm -rf "$T/p" && w_copy "$T/p/data" "$T/p" && w_say post-copy
 TAIL_METADATA=$(w_get .tail.metadata)

@@ -16,8 +16,8 @@
 #include "store/store.h"
 
 struct sandbox {
-	char base[64]; /* an empty folder */
-	char path[80]; /* BASE/repo, which the store is in */
+	char base[80]; /* an empty folder */
+	char path[96]; /* BASE/repo, which the store is in */
 	int fd; /* of path */
 	struct store *s;
 	struct error err;

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Series of restore points, filters, and the choice of the point to compare with. */
+#include "requester/forget.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "requester/previous.h"
+
+enum { POINTS_MAX = 8 };
+
+/* A list of points made by hand; the hour is the start. */
+struct points {
+	struct point_list list;
+	struct point all[POINTS_MAX];
+	struct point *order[POINTS_MAX];
+	struct point_root roots[POINTS_MAX];
+};
+
+static void
+add(struct points *ps, unsigned hour, const char *host, const char *path, const char *root,
+    const char *tag)
+{
+	struct point *p = &ps->all[ps->list.n];
+
+	p->start_ns = (uint64_t)hour * 3600 * NS_PER_S;
+	p->host = (char *)(uintptr_t)host;
+	(void)snprintf(p->id_text, sizeof(p->id_text), "%02u", hour);
+	p->json = json_pack("{s:[s], s:[s]}", "paths", path, "tags", tag);
+	assert_non_null(p->json);
+	p->n_roots = 1;
+	p->roots = &ps->roots[ps->list.n];
+	p->roots[0].name = (char *)(uintptr_t)root;
+	ps->order[ps->list.n++] = p;
+	ps->list.points = ps->order;
+}
+
+static int
+setup(void **state)
+{
+	struct points *ps = calloc(1, sizeof(*ps));
+
+	if (ps == NULL)
+		return -1;
+	add(ps, 1, "a", "/etc", "", "x");
+	add(ps, 2, "b", "/etc", "", "y");
+	add(ps, 3, "a", "/etc", "", "y");
+	add(ps, 4, "a", "/srv", "", "x");
+	add(ps, 5, "a", "/etc", "postgresql", "x");
+	add(ps, 6, "a", "/etc", "", "x");
+	*state = ps;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct points *ps = *state;
+
+	for (size_t i = 0; i < ps->list.n; i++)
+		json_decref(ps->all[i].json);
+	free(ps);
+	return 0;
+}
+
+static void
+expect(const struct points *ps, const struct forget_filter *filter, const char *kept)
+{
+	struct error err = ERROR_INIT;
+	unsigned *reasons;
+
+	assert_int_equal(forget_decide(&ps->list, filter, &(struct retention_rules){.last = 1},
+				       &reasons, &err),
+			 OK);
+	for (size_t i = 0; i < ps->list.n; i++) {
+		char got = reasons[i] == FORGET_NOT_LOOKED_AT ? '-' : reasons[i] != 0 ? 'k' : 'f';
+
+		if (got != kept[i])
+			fail_msg("point %zu: %c, expected %c", i, got, kept[i]);
+	}
+	free(reasons);
+}
+
+/* keep_last = 1: the last of each host, set of paths, and set of roots. */
+static void
+test_each_series_by_itself(void **state)
+{
+	expect(*state, &(struct forget_filter){0}, "fkfkkk");
+}
+
+static void
+test_filters(void **state)
+{
+	static const char *const x[] = {"x"};
+	static const char *const both[] = {"x", "y"};
+
+	expect(*state, &(struct forget_filter){.host = "b"}, "-k----");
+	expect(*state, &(struct forget_filter){.host = "nobody"}, "------");
+	expect(*state, &(struct forget_filter){.n_tags = 1, .tags = x}, "f--kkk");
+	expect(*state, &(struct forget_filter){.n_tags = 2, .tags = both}, "fkfkkk");
+}
+
+static void
+test_previous(void **state)
+{
+	const struct points *ps = *state;
+	json_t *etc = json_pack("[s]", "/etc"), *srv = json_pack("[s]", "/srv");
+	json_t *other = json_pack("[s]", "/new");
+
+	assert_string_equal(previous_folders(&ps->list, "a", etc)->id_text, "06");
+	/* The same paths go before a newer point of others. */
+	assert_string_equal(previous_folders(&ps->list, "a", srv)->id_text, "04");
+	assert_string_equal(previous_folders(&ps->list, "a", other)->id_text, "06");
+	assert_null(previous_folders(&ps->list, "c", etc));
+	assert_string_equal(previous_component(&ps->list, "a", "postgresql")->id_text, "05");
+	assert_null(previous_component(&ps->list, "b", "postgresql"));
+	json_decref(etc);
+	json_decref(srv);
+	json_decref(other);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_each_series_by_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_previous, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("forget", tests, NULL, NULL);
+}
