@@ -116,6 +116,8 @@ report(const struct cli *cli, const struct backup_result *r, const struct progre
 		report_json(r, p);
 	else
 		report_text(cli, r, p);
+	if (r->warnings_dropped > 0)
+		show_note(cli, "... and %" PRIu64 " more warnings", r->warnings_dropped);
 	if (invocation_has(cli->inv, FLAG_STATS) && stages_backup(cli, r, p, err) < 0)
 		return err->code;
 	if (r->incomplete)

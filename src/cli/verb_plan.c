@@ -46,10 +46,10 @@ plan_writer(struct cli *cli, struct table *t, const char *name, struct error *er
 	const char *folder;
 
 	if (writers_start_one(&setup, name, &writer, err) < 0 || writer_identify(writer, err) < 0)
-		return error_prefix(err, "writer '%s'", name);
+		return err->code;
 	folder = json_string_value(json_object_get(writer_metadata(writer), "data_directory"));
 	if (volume_of(folder != NULL ? folder : "/", &v, err) < 0)
-		return error_prefix(err, "writer '%s'", name);
+		return err->code;
 	choice = plan_choose(&v, true);
 	put(cli, t, name, true, &v, &choice);
 	return OK;

@@ -90,6 +90,8 @@ report(const struct cli *cli, const struct restore_result *r, const char *target
 	if (!cli->json && !cli->quiet && invocation_has(cli->inv, FLAG_DELTA))
 		out_text("Written: %s; removed: %s files\n", units_bytes(s->bytes_written, a),
 			 units_count(s->files_removed, b));
+	if (r->warnings_dropped > 0)
+		show_note(cli, "... and %" PRIu64 " more warnings", r->warnings_dropped);
 	if (invocation_has(cli->inv, FLAG_STATS) && stages_restore(cli, r, err) < 0)
 		return err->code;
 	if (r->serious > 0)

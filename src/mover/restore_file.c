@@ -14,10 +14,6 @@
 #include "mover/attributes.h"
 #include "mover/beneath.h"
 
-/* Stretches at least this long are sent to the disk as soon as they are written; shorter ones wait for
- * the sync at the end, where the file system can order them. */
-enum { WRITE_OUT_MIN = 256 << 10 };
-
 static const struct slice no_name;
 
 /* ERR_IO of the file layer is about the target here. */
@@ -194,8 +190,6 @@ restore_file_write(struct restore_run *run, struct restore_item *item, int fd, s
 	atomic_store_explicit(&item->written, true, memory_order_relaxed);
 	if (fs_pwrite(fd, content.p, content.n, offset, err) < 0)
 		return of_target(err);
-	if (content.n >= WRITE_OUT_MIN && !run->options->no_sync)
-		(void)sync_file_range(fd, (off_t)offset, (off_t)content.n, SYNC_FILE_RANGE_WRITE);
 	atomic_fetch_add_explicit(&run->bytes_written, content.n, memory_order_relaxed);
 	atomic_fetch_add_explicit(&run->write_ns, clock_boot_ns() - start, memory_order_relaxed);
 	return OK;

@@ -22,7 +22,7 @@ CHECKED int restore_file_pin(struct restore_run *run, struct restore_item *item,
 			     struct error *err);
 void restore_file_unpin(struct restore_run *run, struct restore_item *item);
 
-/* Write content, and start its way to the disk at once when there is much of it. */
+/* Write content. */
 CHECKED int restore_file_write(struct restore_run *run, struct restore_item *item, int fd,
 			       struct slice content, uint64_t offset, struct error *err);
 

@@ -26,6 +26,7 @@ restore_worker_open(struct restore_worker *w, struct restore_run *run, struct er
 void
 restore_worker_close(struct restore_worker *w)
 {
+	restore_writeout_done(&w->out);
 	repo_reader_close(w->reader);
 	fingerprinter_free(w->fingerprinter);
 	free(w->buffer);
@@ -42,7 +43,7 @@ restore_worker_drop(struct restore_run *run, struct restore_piece *pieces, size_
 
 /* A stretch to be written to one file. */
 struct span {
-	struct restore_run *run;
+	struct restore_worker *worker;
 	struct restore_item *item;
 	int fd;
 	struct slice content; /* in the frame */
@@ -52,9 +53,13 @@ struct span {
 static int
 span_flush(struct span *s, struct error *err)
 {
+	struct restore_run *run = s->worker->run;
+
 	if (s->content.n == 0)
 		return OK;
-	int rc = restore_file_write(s->run, s->item, s->fd, s->content, s->offset, err);
+	int rc = restore_file_write(run, s->item, s->fd, s->content, s->offset, err);
+	if (rc == OK && !run->options->no_sync)
+		rc = restore_writeout_add(&s->worker->out, s->fd, s->offset, s->content.n, err);
 	s->content.n = 0;
 	return rc;
 }
@@ -130,7 +135,7 @@ write_group(struct restore_worker *w, struct slice frame, const struct restore_p
 {
 	struct restore_run *run = w->run;
 	struct restore_item *item = pieces[0].item;
-	struct span span = {.run = run, .item = item};
+	struct span span = {.worker = w, .item = item};
 	struct error err = ERROR_INIT;
 	uint64_t bytes = 0;
 

@@ -13,12 +13,14 @@
 #include "crypto/crypto.h"
 #include "mover/restore_run.h"
 #include "mover/restore_window.h"
+#include "mover/restore_writeout.h"
 
 struct restore_worker {
 	struct restore_run *run;
 	struct repo_reader *reader;
 	struct fingerprinter *fingerprinter;
 	uint8_t *buffer; /* BLOB_MAX, made when something is compared */
+	struct restore_writeout out;
 };
 
 CHECKED int restore_worker_open(struct restore_worker *w, struct restore_run *run,

@@ -111,7 +111,7 @@ read_special(struct mover_worker *w, int dirfd, struct entry *e, struct error *e
 		return worker_lost(w, e, errno, "open", err);
 	if (fstat(fd, &st) < 0 || !attributes_stat(&st, &now) || now.type != e->node.type) {
 		e->node.type = 0;
-		worker_warn(w, e, ERR_BUSY, false, "became something else while it was backed up");
+		worker_warn(w, e, ERR_BUSY, true, "became something else while it was backed up");
 		return OK;
 	}
 	e->node = now;

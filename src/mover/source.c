@@ -68,7 +68,7 @@ look_again(struct mover_worker *w, struct entry *e, int fd, struct stat *ret_st,
 		/* Something else took its name meanwhile; not what was asked for, and not opened
 		 * with any care for what it is. */
 		e->node.type = 0;
-		worker_warn(w, e, ERR_BUSY, false, "became something else while it was backed up");
+		worker_warn(w, e, ERR_BUSY, true, "became something else while it was backed up");
 		return 0;
 	}
 	/* Another file of the same name is what that name means now. */
@@ -139,7 +139,7 @@ source_finish(struct mover_worker *w, struct entry *e, int fd, uint64_t size, st
 				 g->source);
 	if (!same && !g->hot) {
 		e->node.flags |= NODE_CHANGED_WHILE_READ;
-		worker_warn(w, e, ERR_BUSY, false,
+		worker_warn(w, e, ERR_BUSY, true,
 			    size < e->node.size ? "became shorter while it was read"
 						: "changed while it was read");
 	}

@@ -46,7 +46,7 @@ worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what, 
 	if (gone && g->hot && e->folder != NULL)
 		return OK;
 	if (gone && e->folder != NULL)
-		worker_warn(w, e, ERR_NOT_FOUND, false, "vanished while it was backed up");
+		worker_warn(w, e, ERR_NOT_FOUND, true, "vanished while it was backed up");
 	else
 		worker_warn(w, e, ERR_SOURCE, true, "%s: %s", what,
 			    strerror_r(sys, reason, sizeof(reason)));

@@ -213,9 +213,10 @@ walk_segment(struct walk *w, const struct blob_id *id, uint64_t offset, uint64_t
 		return err->code;
 	r = reader_of(buf_slice(&w->node));
 	kind = reader_u8(&r);
-	if (reader_u8(&r) == FORMAT_VERSION && kind == 'C')
+	bool readable = reader_u8(&r) == FORMAT_VERSION;
+	if (readable && kind == 'C')
 		return walk_chunks(w, &r, offset, length, err);
-	if (!r.failed && kind == 'R')
+	if (readable && kind == 'R')
 		return walk_regions(w, &r, offset, length, err);
 	return error_set(err, ERR_CORRUPT, "not a segment of a file map");
 }

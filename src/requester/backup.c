@@ -269,6 +269,7 @@ finish(struct run *run, struct backup_result *ret, struct error *err)
 	result.consistency = run->record.consistency;
 	result.incomplete = run->warnings.serious > 0;
 	result.warnings = run->warnings.count;
+	result.warnings_dropped = run->warnings.dropped;
 	*ret = result;
 	return OK;
 }

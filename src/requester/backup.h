@@ -47,6 +47,7 @@ struct backup_result {
 	enum consistency consistency;
 	bool incomplete;
 	uint64_t warnings;
+	uint64_t warnings_dropped; /* of them, neither shown nor kept: there were too many */
 	uint64_t start_ns, end_ns;
 	struct repo_write_stats write;
 };

@@ -249,6 +249,7 @@ restore_run(struct repo *repo, const struct restore_job *job, struct restore_res
 	memcpy(result.id_text, run.where.point->id_text, sizeof(result.id_text));
 	result.stats = run.stats;
 	result.warnings = run.warnings.count;
+	result.warnings_dropped = run.warnings.dropped;
 	result.serious = run.warnings.serious;
 	*ret = result;
 	return OK;

@@ -38,6 +38,7 @@ struct restore_result {
 	char id_text[2 * OBJECT_ID_SIZE + 1];
 	struct restore_stats stats;
 	uint64_t warnings;
+	uint64_t warnings_dropped; /* of them, not shown: there were too many */
 	uint64_t serious;
 };
 

@@ -30,19 +30,21 @@ void
 warnings_add(void *arg, const char *path, enum err code, bool serious, const char *message)
 {
 	struct warnings *w = arg;
+	json_t *j;
 
 	w->count++;
 	if (serious)
 		w->serious++;
-	if (w->count <= WARNINGS_KEPT) {
-		json_t *j = json_pack("{s:o, s:s, s:b, s:o}", "path",
-				      json_bytes(path, strlen(path)), "code", error_name(code),
-				      "serious", serious ? 1 : 0, "message",
-				      json_bytes(message, strlen(message)));
-
-		if (j == NULL || json_array_append_new(w->kept, j) < 0)
-			w->kept_failed = true;
+	if ((serious ? w->serious : w->count - w->serious) > WARNINGS_KEPT) {
+		w->dropped++;
+		return;
 	}
+	/* Without memory it is still shown. */
+	j = json_pack("{s:o, s:s, s:b, s:o}", "path", json_bytes(path, strlen(path)), "code",
+		      error_name(code), "serious", serious ? 1 : 0, "message",
+		      json_bytes(message, strlen(message)));
+	if (j != NULL)
+		(void)json_array_append_new(w->kept, j);
 	if (w->show != NULL)
 		w->show(w->show_arg, path, code, serious, message);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What went not quite as asked, while the work went on. The first WARNINGS_KEPT are kept, for the
- * restore point; all are counted and handed to the screen. Fed by one thread at a time (the mover
- * sees to that).
+ * What went not quite as asked, while the work went on. The first WARNINGS_KEPT of each kind,
+ * serious or not, are kept for the restore point and handed to the screen; all are counted. Fed by
+ * one thread at a time (the mover sees to that).
  */
 #ifndef HF_REQUESTER_WARNINGS_H
 #define HF_REQUESTER_WARNINGS_H
@@ -22,8 +22,8 @@ struct warnings {
 	void *show_arg;
 	uint64_t count;
 	uint64_t serious; /* of them: something is missing because of it */
+	uint64_t dropped; /* counted, and nothing else */
 	json_t *kept; /* array of {"path", "code", "serious", "message"} */
-	bool kept_failed; /* out of memory: some of the first are not in `kept` */
 };
 
 CHECKED int warnings_init(struct warnings *w, mover_warn_fn *show, void *show_arg,

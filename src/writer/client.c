@@ -169,8 +169,10 @@ program_path(const struct writer_options *o, char **ret, struct error *err)
 	if (access(path, X_OK) < 0) {
 		(void)error_sys(err, ERR_SPAWN, "writer '%s': '%s'", o->name, path);
 		free(path);
-		return error_hint(err, "install the program holdfast-writer-%s, or set "
-				  "HOLDFAST_WRITER_DIR to the folder where it is", o->name);
+		return error_hint(err,
+				  "install the program holdfast-writer-%s, or set "
+				  "HOLDFAST_WRITER_DIR to the folder where it is",
+				  o->name);
 	}
 	*ret = path;
 	return OK;
@@ -214,8 +216,8 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 		return error_no_memory(err);
 	w->x.child = CHILD_INIT;
 	w->state = STATE_INIT;
-	w->event_timeout_ns =
-		options->event_timeout_ns > 0 ? options->event_timeout_ns : EVENT_TIMEOUT_NS;
+	w->event_timeout_ns = options->event_timeout_ns > 0 ? options->event_timeout_ns
+							    : EVENT_TIMEOUT_NS;
 	w->name = strdup(options->name);
 	if (w->name == NULL)
 		return error_no_memory(err);
@@ -271,8 +273,8 @@ writer_prepare_backup(struct writer *w, const char *backup_type, struct error *e
 	/* A new sequence begins: what went wrong in the one before is history. */
 	if (state_accepts(&w->state, EVENT_PREPARE_BACKUP))
 		w->last_error = ERROR_INIT;
-	return run_event(w, EVENT_PREPARE_BACKUP,
-			 json_pack("{s:s}", "backup_type", backup_type), NULL, err);
+	return run_event(w, EVENT_PREPARE_BACKUP, json_pack("{s:s}", "backup_type", backup_type),
+			 NULL, err);
 }
 
 int
@@ -361,8 +363,8 @@ static json_t *
 restore_fields(const json_t *metadata, const char *target, const json_t *map)
 {
 	/* Copies, because a request counts references on what it holds, and these are only lent. */
-	CLEAN(json_done) json_t *metadata_copy =
-		metadata != NULL ? json_deep_copy(metadata) : json_object();
+	CLEAN(json_done)
+	json_t *metadata_copy = metadata != NULL ? json_deep_copy(metadata) : json_object();
 	CLEAN(json_done) json_t *map_copy = map != NULL ? json_deep_copy(map) : json_object();
 
 	return json_pack("{s:o, s:O, s:O}", "target", json_bytes(target, strlen(target)),

@@ -88,9 +88,10 @@ path_parse(const json_t *o, bool may_be_top, struct component_path *ret, struct 
 	if (rc < 0)
 		return rc;
 	if (p.source[0] != '/' || (p.source[1] != 0 && !is_normal(p.source + 1)))
-		return error_set(err, ERR_PROTOCOL,
-				 "field 'source': '%s' is not an absolute path without '.' and '..'",
-				 p.source);
+		return error_set(
+			err, ERR_PROTOCOL,
+			"field 'source': '%s' is not an absolute path without '.' and '..'",
+			p.source);
 	*ret = p;
 	p = (struct component_path){0};
 	return OK;
@@ -217,7 +218,8 @@ name_parse(const json_t *j, char **ret, struct error *err)
 	int rc = json_get_str(j, "name", &name, err);
 	if (rc < 0)
 		return rc;
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	size_t n = strspn(name,
+			  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 	if (n == 0 || name[n] != 0 || n > NAME_MAX_LEN || name[0] == '.')
 		return error_set(err, ERR_PROTOCOL, "field 'name': not the name of a component");
 	*ret = strdup(name);
@@ -246,7 +248,8 @@ component_fill(const json_t *j, struct component *c, struct error *err)
 	if (rc == OK)
 		rc = texts_parse(j, "exclude", true, &c->n_exclude, &c->exclude, err);
 	if (rc == OK)
-		rc = patterns_new((const char *const *)c->exclude, c->n_exclude, &c->exclude_set, err);
+		rc = patterns_new((const char *const *)c->exclude, c->n_exclude, &c->exclude_set,
+				  err);
 	if (rc == OK)
 		rc = texts_parse(j, "last", false, &c->n_last, &c->last, err);
 	if (rc == OK)

@@ -62,9 +62,9 @@ keep_printed(struct exchange *x, const char *p, size_t n)
 		p += n - sizeof(x->printed);
 		n = sizeof(x->printed);
 	}
-	size_t excess = x->n_printed + n > sizeof(x->printed) ?
-				x->n_printed + n - sizeof(x->printed) :
-				0;
+	size_t excess = x->n_printed + n > sizeof(x->printed)
+				? x->n_printed + n - sizeof(x->printed)
+				: 0;
 	memmove(x->printed, x->printed + excess, x->n_printed - excess);
 	memcpy(x->printed + x->n_printed - excess, p, n);
 	x->n_printed += n - excess;
@@ -213,8 +213,8 @@ take_line(struct exchange *x, struct call *c, struct slice text, struct error *e
 	if (json_object_get(line, "seq") == NULL)
 		return take_unasked(x, line, err);
 	if (c->reply_max == 0 || c->reply != NULL || (json_int_t)seq != x->seq || c->out.n > 0)
-		return error_set(err, ERR_PROTOCOL, "a reply to request %" PRIu64
-				 ", which is not open", seq);
+		return error_set(err, ERR_PROTOCOL,
+				 "a reply to request %" PRIu64 ", which is not open", seq);
 	c->reply = STEAL_PTR(line);
 	x->unasked = 0;
 	return OK;

@@ -16,7 +16,8 @@
 struct patterns;
 
 /* The patterns stay the caller's and must outlive the set. */
-CHECKED int patterns_new(const char *const *list, size_t n, struct patterns **ret, struct error *err);
+CHECKED int patterns_new(const char *const *list, size_t n, struct patterns **ret,
+			 struct error *err);
 void patterns_free(struct patterns *p);
 
 /* Does any pattern match the whole path? fnmatch(3) with FNM_PATHNAME. */

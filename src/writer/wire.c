@@ -15,12 +15,17 @@
 
 /* What a writer may say went wrong. Others would be mistaken for the requester's own failures. */
 static const enum err writer_codes[] = {
-	ERR_INTERNAL,	 ERR_NO_MEMORY,	      ERR_CONFIG,	 ERR_IO,
-	ERR_CANCELLED,	 ERR_TIMEOUT,	      ERR_LIMIT,	 ERR_CORRUPT,
-	ERR_NOT_FOUND,	 ERR_TARGET,	      ERR_SOURCE,	 ERR_PROTOCOL,
-	ERR_PERMISSION,	 ERR_DB_CONNECT,      ERR_DB_AUTH,	 ERR_DB_CONFIG,
-	ERR_DB_CORRUPT,	 ERR_DB_SESSION_LOST, ERR_WRITER_FAILED, ERR_WRITER_RETRYABLE,
-	ERR_BAD_STATE,	 ERR_BUSY,
+	ERR_INTERNAL,      ERR_NO_MEMORY,
+	ERR_CONFIG,        ERR_IO,
+	ERR_CANCELLED,     ERR_TIMEOUT,
+	ERR_LIMIT,         ERR_CORRUPT,
+	ERR_NOT_FOUND,     ERR_TARGET,
+	ERR_SOURCE,        ERR_PROTOCOL,
+	ERR_PERMISSION,    ERR_DB_CONNECT,
+	ERR_DB_AUTH,       ERR_DB_CONFIG,
+	ERR_DB_CORRUPT,    ERR_DB_SESSION_LOST,
+	ERR_WRITER_FAILED, ERR_WRITER_RETRYABLE,
+	ERR_BAD_STATE,     ERR_BUSY,
 };
 
 /* A scan that knows only strings and brackets: enough to say how deep a parser would have to go. */

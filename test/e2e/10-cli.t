@@ -3,9 +3,12 @@
 #
 # The command line, verb by verb, as a person or a script uses it: results, exit codes, what is said
 # when something is wrong. Folders only; databases are tested elsewhere.
+#
+# shellcheck disable=SC2317 # functions are called through check
 set -u
 export LC_ALL=C TZ=UTC
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=test/e2e/support/tap.sh
 . "$here/support/tap.sh"
 
 holdfast=${HOLDFAST:?the program to test}

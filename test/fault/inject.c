@@ -13,6 +13,8 @@
  *	HF_INJECT_LATE        1: the call is carried out first, then it fails (or the process dies): a
  *	                      reply that got lost
  *	HF_INJECT_SHORT       1: instead of failing, read, write, pread and pwrite do half of the work
+ *	HF_INJECT_STOP        1: instead of failing, the process stops itself (SIGSTOP) before the call, and
+ *	                      makes the call when somebody continues it
  *	HF_INJECT_PROGRAM     only in processes of this name (of the executable, without its folder)
  *	HF_INJECT_COUNT_FILE  a file to append to: "fired PID N" at once when a fault is injected, and
  *	                      "calls PID N" when a process ends by exit or return from main
@@ -86,6 +88,16 @@ die(void)
 		(void)pause();
 }
 
+/* This very thread must not get any further, so the signal is for it. */
+PLAIN static void
+stop(void)
+{
+	int errno_kept = errno;
+
+	(void)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
+	errno = errno_kept;
+}
+
 /* Deciding ----------------------------------------------------------------------------------- */
 
 PLAIN static enum action
@@ -103,6 +115,10 @@ decide(const char *name)
 		die();
 	if (injector.order.how == INJECT_SHORT)
 		return SHORTEN;
+	if (injector.order.how == INJECT_STOP) {
+		stop();
+		return PASS;
+	}
 	/* A close that fails has closed all the same: Linux says so. */
 	return injector.order.late || strcmp(name, "close") == 0 ? FAIL_LATE : FAIL;
 }
@@ -197,6 +213,8 @@ from_environment(void)
 		o.how = INJECT_SHORT;
 	if (number_from("HF_INJECT_KILL", 0) != 0)
 		o.how = INJECT_KILL;
+	if (number_from("HF_INJECT_STOP", 0) != 0)
+		o.how = INJECT_STOP;
 	injector.count_file = getenv("HF_INJECT_COUNT_FILE");
 	inject_arm(&o);
 }

@@ -31,7 +31,7 @@
 #define INJECT_MEMORY
 #endif
 
-enum inject_how { INJECT_FAIL = 0, INJECT_KILL, INJECT_SHORT };
+enum inject_how { INJECT_FAIL = 0, INJECT_KILL, INJECT_SHORT, INJECT_STOP };
 
 struct inject_order {
 	const char *call; /* NULL: none */

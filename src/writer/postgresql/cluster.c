@@ -39,16 +39,14 @@ enum column {
 /* pg_settings hides what the role may not see; current_setting() would fail. */
 #define SETTING(name) "(SELECT setting FROM pg_settings WHERE name = '" name "')"
 
-static const char look_sql[] =
-	"SELECT " SETTING("server_version") ", s.system_identifier::text, s.catalog_version_no, "
-	"pg_is_in_recovery(), c.timeline_id, c.full_page_writes, "
-	SETTING("block_size") ", " SETTING("segment_size") ", " SETTING("wal_segment_size") ", "
-	SETTING("data_checksums") ", " SETTING("data_directory_mode") ", "
-	SETTING("wal_level") ", " SETTING("max_replication_slots") ", "
-	"(SELECT count(*) FROM pg_replication_slots), "
-	"(SELECT count(*) FROM pg_replication_slots WHERE temporary), "
-	SETTING("data_directory") " "
-	"FROM pg_control_system() s, pg_control_checkpoint() c";
+static const char look_sql[] = "SELECT " SETTING(
+	"server_version") ", s.system_identifier::text, s.catalog_version_no, "
+			  "pg_is_in_recovery(), c.timeline_id, c.full_page_writes, " SETTING("block_size") ", " SETTING("segment_size") ", " SETTING("wal_segment_size") ", " SETTING(
+				  "data_checksums") ", " SETTING("data_directory_mode") ", " SETTING("wal_level") ", " SETTING("max_replication_slots") ", "
+																			"(SELECT count(*) FROM pg_replication_slots), "
+																			"(SELECT count(*) FROM pg_replication_slots WHERE temporary), " SETTING(
+																				"data_directory") " "
+																						  "FROM pg_control_system() s, pg_control_checkpoint() c";
 
 static const char *
 text_of(const PGresult *r, enum column column)
@@ -136,19 +134,18 @@ cluster_done(struct cluster *cl)
 json_t *
 cluster_describe(const struct cluster *cl)
 {
-	json_t *j = json_pack("{s:s, s:s, s:i, s:s, s:I, s:b, s:I, s:I, s:b, s:s}", "version",
-			      cl->version, "system_identifier", cl->system_identifier,
-			      "version_num", cl->version_num, "role",
-			      cl->standby ? "standby" : "primary", "timeline",
-			      (json_int_t)cl->timeline, "data_checksums", (int)cl->checksums,
-			      "block_size", (json_int_t)cl->block_size, "wal_segment_size",
-			      (json_int_t)cl->wal_segment_bytes, "full_page_writes",
-			      (int)cl->full_page_writes, "wal_level", cl->wal_level);
+	json_t *j = json_pack(
+		"{s:s, s:s, s:i, s:s, s:I, s:b, s:I, s:I, s:b, s:s}", "version", cl->version,
+		"system_identifier", cl->system_identifier, "version_num", cl->version_num, "role",
+		cl->standby ? "standby" : "primary", "timeline", (json_int_t)cl->timeline,
+		"data_checksums", (int)cl->checksums, "block_size", (json_int_t)cl->block_size,
+		"wal_segment_size", (json_int_t)cl->wal_segment_bytes, "full_page_writes",
+		(int)cl->full_page_writes, "wal_level", cl->wal_level);
 
 	if (j != NULL && cl->data_directory != NULL)
-		(void)json_object_set_new(j, "data_directory",
-					  json_bytes(cl->data_directory,
-						     strlen(cl->data_directory)));
+		(void)json_object_set_new(
+			j, "data_directory",
+			json_bytes(cl->data_directory, strlen(cl->data_directory)));
 	return j;
 }
 
@@ -196,27 +193,30 @@ static int
 check_configuration(const struct cluster *cl, struct error *err)
 {
 	if (strcmp(cl->wal_level, "minimal") == 0) {
-		(void)error_set(err, ERR_DB_CONFIG, "wal_level is minimal: this cluster logs too "
+		(void)error_set(err, ERR_DB_CONFIG,
+				"wal_level is minimal: this cluster logs too "
 				"little to be backed up while it runs");
 		return error_hint(err, "set wal_level = replica and max_wal_senders = 2 in "
-				  "postgresql.conf and restart PostgreSQL");
+				       "postgresql.conf and restart PostgreSQL");
 	}
 	if (cl->standby && !cl->full_page_writes) {
-		(void)error_set(err, ERR_DB_CONFIG, "the primary of this standby runs with "
+		(void)error_set(err, ERR_DB_CONFIG,
+				"the primary of this standby runs with "
 				"full_page_writes = off");
 		return error_hint(err, "set full_page_writes = on on the primary and run "
-				  "CHECKPOINT there, or back up the primary");
+				       "CHECKPOINT there, or back up the primary");
 	}
 	if (cl->used_slots < cl->max_slots)
 		return OK;
 	if (cl->temporary_slots > 0)
-		return error_set(err, ERR_BUSY, "all %" PRIu64 " replication slots are in use, %"
-				 PRIu64 " of them for a backup or copy that is running",
+		return error_set(err, ERR_BUSY,
+				 "all %" PRIu64 " replication slots are in use, %" PRIu64
+				 " of them for a backup or copy that is running",
 				 cl->max_slots, cl->temporary_slots);
 	(void)error_set(err, ERR_DB_CONFIG, "all %" PRIu64 " replication slots are in use",
 			cl->max_slots);
 	return error_hint(err, "raise max_replication_slots and restart PostgreSQL, or drop a slot "
-			  "nobody needs (SELECT * FROM pg_replication_slots)");
+			       "nobody needs (SELECT * FROM pg_replication_slots)");
 }
 
 /* Files ------------------------------------------------------------------------------------------- */
@@ -241,13 +241,15 @@ check_files(const struct cluster *cl, struct error *err)
 	if (dir < 0) {
 		(void)error_sys(err, ERR_PERMISSION, "open the data folder '%s'",
 				cl->data_directory);
-		return error_hint(err, "run the backup as root or as the user that owns this folder");
+		return error_hint(err,
+				  "run the backup as root or as the user that owns this folder");
 	}
 	CLEAN(fd_close) int control = openat(dir, "global/pg_control", O_RDONLY | O_CLOEXEC);
 	if (control < 0) {
 		(void)error_sys(err, ERR_PERMISSION, "open '%s/global/pg_control'",
 				cl->data_directory);
-		return error_hint(err, "run the backup as root or as the user that owns this folder");
+		return error_hint(err,
+				  "run the backup as root or as the user that owns this folder");
 	}
 	int rc = fs_pread(control, &identifier, sizeof(identifier), 0, &n, err);
 	if (rc < 0)

@@ -31,8 +31,8 @@ static const char *const session_17[] = {SESSION_14, "SET transaction_timeout = 
 	.start = "SELECT pg_backup_start($1, $2::boolean)::text",                                  \
 	.stop = "SELECT lsn::text, labelfile, spcmapfile FROM pg_backup_stop(false)",              \
 	.start_function = "pg_catalog.pg_backup_start(text,boolean)",                              \
-	.stop_function = "pg_catalog.pg_backup_stop(boolean)",                                     \
-	.start_name = "pg_backup_start", .stop_name = "pg_backup_stop"
+	.stop_function = "pg_catalog.pg_backup_stop(boolean)", .start_name = "pg_backup_start",    \
+	.stop_name = "pg_backup_stop"
 
 /* Newest first. */
 static const struct dialect dialects[] = {

@@ -47,7 +47,7 @@ slot_failed(struct hotbackup *b, struct error *err)
 	/* configuration_limit_exceeded: somebody was quicker than our check before. */
 	if (strcmp(pgconn_sqlstate(b->conn), "53400") == 0)
 		(void)error_hint(err, "raise max_replication_slots and restart PostgreSQL, or drop "
-				 "a slot nobody needs (SELECT * FROM pg_replication_slots)");
+				      "a slot nobody needs (SELECT * FROM pg_replication_slots)");
 	return error_prefix(err, "hold the log with a replication slot");
 }
 
@@ -67,8 +67,8 @@ check_slot_is_here(const struct hotbackup *b, struct error *err)
 			"the server we are connected to does not run in '%s' on this machine",
 			b->cluster->data_directory);
 	return error_hint(err, "host and port in [writer.postgresql] lead to another machine, or "
-			  "to a container whose files are elsewhere: run the backup where "
-			  "PostgreSQL runs");
+			       "to a container whose files are elsewhere: run the backup where "
+			       "PostgreSQL runs");
 }
 
 static int
@@ -98,7 +98,8 @@ static int
 start_failed(const struct hotbackup *b, struct error *err)
 {
 	if (b->cluster->standby && strcmp(pgconn_sqlstate(b->conn), "55000") == 0)
-		(void)error_hint(err, "check full_page_writes on the primary, and that this standby "
+		(void)error_hint(err,
+				 "check full_page_writes on the primary, and that this standby "
 				 "is still one");
 	return error_prefix(err, "begin the backup in PostgreSQL");
 }
@@ -168,22 +169,25 @@ check_answer(const struct hotbackup *b, const PGresult *r, struct error *err)
 	if (standby != b->cluster->standby) {
 		(void)error_set(err, ERR_WRITER_RETRYABLE,
 				"the standby was promoted during the backup");
-		return error_hint(err, "run the backup again: PostgreSQL cannot use a copy that was "
+		return error_hint(err,
+				  "run the backup again: PostgreSQL cannot use a copy that was "
 				  "begun before the promotion");
 	}
 	/* 0: not known, as on every primary. */
 	if (standby && recovery_timeline != 0 && recovery_timeline != b->timeline) {
-		(void)error_set(err, ERR_WRITER_RETRYABLE,
-				"the standby follows timeline %lu now, the backup began on %" PRIu32,
-				recovery_timeline, b->timeline);
-		return error_hint(err, "run the backup again, after the standby's next restartpoint "
+		(void)error_set(
+			err, ERR_WRITER_RETRYABLE,
+			"the standby follows timeline %lu now, the backup began on %" PRIu32,
+			recovery_timeline, b->timeline);
+		return error_hint(err,
+				  "run the backup again, after the standby's next restartpoint "
 				  "(CHECKPOINT on it makes one)");
 	}
 	if (PQgetisnull(r, 0, 3) || strcmp(PQgetvalue(r, 0, 3), "lost") == 0) {
 		(void)error_set(err, ERR_DB_SESSION_LOST,
 				"the replication slot that held the log for the backup is lost");
 		return error_hint(err, "raise max_slot_wal_keep_size, or set it to -1, and run the "
-				  "backup again");
+				       "backup again");
 	}
 	return OK;
 }
@@ -257,7 +261,7 @@ stop_failed(const struct hotbackup *b, struct error *err)
 	if (b->cluster->standby && strcmp(pgconn_sqlstate(b->conn), "55000") == 0 && err != NULL) {
 		err->code = ERR_WRITER_RETRYABLE;
 		(void)error_hint(err, "run the backup again; if this comes back check "
-				 "full_page_writes on the primary");
+				      "full_page_writes on the primary");
 	}
 	return error_prefix(err, "end the backup in PostgreSQL");
 }

@@ -29,20 +29,37 @@ static const char *const exclude[] = {
 	/* Logs are held by the slot and come with post-copy, those and no others. */
 	"pg_wal/*",
 	/* Slots and the state of running transactions mean nothing in another cluster. */
-	"pg_replslot/*", "pg_dynshmem/*", "pg_notify/*", "pg_serial/*", "pg_snapshots/*",
-	"pg_stat_tmp/*", "pg_subtrans/*",
+	"pg_replslot/*",
+	"pg_dynshmem/*",
+	"pg_notify/*",
+	"pg_serial/*",
+	"pg_snapshots/*",
+	"pg_stat_tmp/*",
+	"pg_subtrans/*",
 	/* Temporary files and relations. */
-	"pgsql_tmp*", "base/pgsql_tmp*", "base/*/pgsql_tmp*", "pg_tblspc/*/*/pgsql_tmp*",
-	"base/*/t[0-9]*_[0-9]*", "pg_tblspc/*/*/*/t[0-9]*_[0-9]*",
+	"pgsql_tmp*",
+	"base/pgsql_tmp*",
+	"base/*/pgsql_tmp*",
+	"pg_tblspc/*/*/pgsql_tmp*",
+	"base/*/t[0-9]*_[0-9]*",
+	"pg_tblspc/*/*/*/t[0-9]*_[0-9]*",
 	/* Caches that are rebuilt, and that must not be older than what they cache. */
-	"global/pg_internal.init*", "base/*/pg_internal.init*", "pg_tblspc/*/*/*/pg_internal.init*",
+	"global/pg_internal.init*",
+	"base/*/pg_internal.init*",
+	"pg_tblspc/*/*/*/pg_internal.init*",
 	/* The running server's own. */
-	"postmaster.pid", "postmaster.opts", "current_logfiles.tmp", "postgresql.auto.conf.tmp",
+	"postmaster.pid",
+	"postmaster.opts",
+	"current_logfiles.tmp",
+	"postgresql.auto.conf.tmp",
 	/* Ours come with post-copy; what lies here is of another backup. */
-	"backup_label", "tablespace_map", "backup_manifest",
+	"backup_label",
+	"tablespace_map",
+	"backup_manifest",
 	/* A copy of a standby must not come up as one, trying to follow the old primary, nor wait for
 	 * an archive that may be gone: it is restored as a cluster of its own. */
-	"standby.signal", "recovery.signal",
+	"standby.signal",
+	"recovery.signal",
 };
 
 static const char *const last[] = {
@@ -58,18 +75,31 @@ static const char *const paged[] = {
 };
 
 const char *const layout_needed_dirs[] = {
-	"pg_wal",      "pg_wal/archive_status", "pg_replslot", "pg_dynshmem",  "pg_notify",
-	"pg_serial",   "pg_snapshots",		"pg_stat",     "pg_stat_tmp",  "pg_subtrans",
-	"pg_twophase", "pg_commit_ts",		"pg_tblspc",   "pg_logical",   "pg_logical/snapshots",
-	"pg_logical/mappings", NULL,
+	"pg_wal",
+	"pg_wal/archive_status",
+	"pg_replslot",
+	"pg_dynshmem",
+	"pg_notify",
+	"pg_serial",
+	"pg_snapshots",
+	"pg_stat",
+	"pg_stat_tmp",
+	"pg_subtrans",
+	"pg_twophase",
+	"pg_commit_ts",
+	"pg_tblspc",
+	"pg_logical",
+	"pg_logical/snapshots",
+	"pg_logical/mappings",
+	NULL,
 };
 
 /* Folders that administrators may have moved elsewhere, leaving a symbolic link: they are taken in,
  * so that the restored cluster is whole and touches nobody else's files. */
 static const char *const movable[] = {
-	"base",	   "global",	  "pg_commit_ts", "pg_dynshmem", "pg_logical",	 "pg_multixact",
-	"pg_notify", "pg_replslot", "pg_serial",  "pg_snapshots", "pg_stat",	 "pg_stat_tmp",
-	"pg_subtrans", "pg_twophase", "pg_wal",	  "pg_xact",
+	"base",        "global",      "pg_commit_ts", "pg_dynshmem",  "pg_logical", "pg_multixact",
+	"pg_notify",   "pg_replslot", "pg_serial",    "pg_snapshots", "pg_stat",    "pg_stat_tmp",
+	"pg_subtrans", "pg_twophase", "pg_wal",       "pg_xact",
 };
 
 struct building {
@@ -89,9 +119,9 @@ layout_version_dir(int version_num, uint64_t catalog_version, char text[40])
 static int
 add_text(json_t *list, const char *text, struct error *err)
 {
-	return json_array_append_new(list, json_bytes(text, strlen(text))) == 0 ?
-		       OK :
-		       (int)error_no_memory(err);
+	return json_array_append_new(list, json_bytes(text, strlen(text))) == 0
+		       ? OK
+		       : (int)error_no_memory(err);
 }
 
 static int
@@ -121,8 +151,7 @@ add_path(struct building *b, const char *source, const char *at, bool relocatabl
 	 struct error *err)
 {
 	json_t *path = json_pack("{s:o, s:o, s:b}", "source", json_bytes(source, strlen(source)),
-				 "at", json_bytes(at, strlen(at)), "relocatable",
-				 (int)relocatable);
+				 "at", json_bytes(at, strlen(at)), "relocatable", (int)relocatable);
 
 	return json_array_append_new(b->paths, path) == 0 ? OK : (int)error_no_memory(err);
 }

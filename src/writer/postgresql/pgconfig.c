@@ -52,9 +52,8 @@ pgconfig_line(const char *name, const char *value, struct buf *out, struct error
 static int
 add_file(struct collecting *k, const char *at, const struct buf *data, struct error *err)
 {
-	json_t *file = json_pack("{s:s, s:o, s:i}", "at", at, "data",
-				 json_bytes(data->p, data->n), "mode",
-				 (int)(k->cl->dir_mode & 0640));
+	json_t *file = json_pack("{s:s, s:o, s:i}", "at", at, "data", json_bytes(data->p, data->n),
+				 "mode", (int)(k->cl->dir_mode & 0640));
 
 	return json_array_append_new(k->files, file) == 0 ? OK : (int)error_no_memory(err);
 }
@@ -79,10 +78,12 @@ add_settings(struct collecting *k, const char *config_file, struct error *err)
 
 	int rc = pgconn_query(k->c, k->limit, settings_sql, 1, params, &r, err);
 	if (rc == OK)
-		rc = buf_printf(&text, err,
-				"# Made by Holdfast when this cluster was backed up: its configuration "
-				"lay outside of\n# the data folder, in %s. These are the settings that "
-				"were in force.\n", config_file);
+		rc = buf_printf(
+			&text, err,
+			"# Made by Holdfast when this cluster was backed up: its configuration "
+			"lay outside of\n# the data folder, in %s. These are the settings that "
+			"were in force.\n",
+			config_file);
 	for (int i = 0; rc == OK && i < PQntuples(r); i++)
 		rc = pgconfig_line(PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), &text, err);
 	if (rc < 0)
@@ -94,9 +95,9 @@ static int
 add_one(struct collecting *k, const char *setting, const char *file, struct error *err)
 {
 	const char *dir = k->cl->data_directory;
-	const char *at = setting[0] == 'c' ? "postgresql.conf" :
-			 setting[0] == 'h' ? "pg_hba.conf" :
-					     "pg_ident.conf";
+	const char *at = setting[0] == 'c'   ? "postgresql.conf"
+			 : setting[0] == 'h' ? "pg_hba.conf"
+					     : "pg_ident.conf";
 	CLEAN(free_ptr) char *inside = NULL;
 	struct stat st;
 

@@ -145,10 +145,18 @@ static int
 connect_start(struct pgconn *c, const struct pgsettings *s, const char *host, struct error *err)
 {
 	const char *const keys[] = {
-		"host",		       "port",		      "user",
-		"dbname",	       "passfile",	      "application_name",
-		"client_encoding",     "keepalives",	      "keepalives_idle",
-		"keepalives_interval", "keepalives_count",    "tcp_user_timeout",
+		"host",
+		"port",
+		"user",
+		"dbname",
+		"passfile",
+		"application_name",
+		"client_encoding",
+		"keepalives",
+		"keepalives_idle",
+		"keepalives_interval",
+		"keepalives_count",
+		"tcp_user_timeout",
 		NULL,
 	};
 	const char *const values[] = {

@@ -136,14 +136,15 @@ check_map(const struct pgrestore *r, const struct plan *p, struct error *err)
 	const char *old;
 	json_t *value;
 
-	json_object_foreach(r->map, old, value) {
+	json_object_foreach(r->map, old, value)
+	{
 		const char *new = json_string_value(value);
 
 		if (!has_location(p, old)) {
 			(void)error_set(err, ERR_TARGET,
 					"this backup has no tablespace at '%s' to be moved", old);
 			return error_hint(err, "see the metadata of the restore point for its "
-					  "tablespaces");
+					       "tablespaces");
 		}
 		if (new == NULL || new[0] != '/')
 			return error_set(err, ERR_TARGET,
@@ -174,8 +175,10 @@ check_not_in_use(const struct pgrestore *r, const struct plan *p, struct error *
 			return rc;
 		if (json_object_get(r->map, location) != NULL)
 			continue;
-		(void)error_set(err, ERR_TARGET, "the tablespace '%s' is in use by the cluster in "
-				"'%s', which runs", location, original);
+		(void)error_set(err, ERR_TARGET,
+				"the tablespace '%s' is in use by the cluster in "
+				"'%s', which runs",
+				location, original);
 		return error_hint(err, "restore it elsewhere: --tablespace-map %s=NEW", location);
 	}
 	return OK;
@@ -222,7 +225,7 @@ incomplete(const struct finishing *f, const char *what, struct error *err)
 	(void)error_set(err, ERR_CORRUPT, "the cluster restored to '%s' is not complete: %s",
 			f->r->target, what);
 	return error_hint(err, "restore it again, whole; if that does not help use another restore "
-			  "point");
+			       "point");
 }
 
 static int
@@ -302,7 +305,8 @@ check_log(const struct finishing *f, int wal, const char *name, struct error *er
 	struct stat st;
 
 	if (strchr(name, '/') != NULL || strlen(name) > 40 || name[0] == '.')
-		return error_set(err, ERR_PROTOCOL, "metadata: '%s' is not the name of a log", name);
+		return error_set(err, ERR_PROTOCOL, "metadata: '%s' is not the name of a log",
+				 name);
 	if (fstatat(wal, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return incomplete(f, name, err);
 	if (is_segment && (uint64_t)st.st_size != f->p.wal_segment_bytes)
@@ -433,8 +437,8 @@ rewrite_map(const struct finishing *f, struct error *err)
 		rc = spcmap_write(&map, f->p.dialect->map_escapes_backslash, &out, err);
 	if (rc < 0)
 		return rc;
-	rc = fs_write_file(f->dir, "tablespace_map", buf_slice(&out),
-			   (mode_t)f->p.dir_mode & 0640, err);
+	rc = fs_write_file(f->dir, "tablespace_map", buf_slice(&out), (mode_t)f->p.dir_mode & 0640,
+			   err);
 	return rc < 0 ? (int)error_prefix(err, "'%s/tablespace_map'", f->r->target) : OK;
 }
 

@@ -10,11 +10,19 @@ struct key {
 	size_t at; /* offset of the char * in struct pgsettings; SIZE_MAX: none */
 };
 
-#define KEY(field) {#field, offsetof(struct pgsettings, field)}
+#define KEY(field)                                                                                 \
+	{                                                                                          \
+#field, offsetof(struct pgsettings, field)                                         \
+	}
 
 static const struct key keys[] = {
-	KEY(host),     KEY(port),    KEY(user), KEY(database),
-	KEY(passfile), KEY(os_user), {"connect_timeout", SIZE_MAX},
+	KEY(host),
+	KEY(port),
+	KEY(user),
+	KEY(database),
+	KEY(passfile),
+	KEY(os_user),
+	{"connect_timeout", SIZE_MAX},
 };
 
 static int
@@ -56,13 +64,14 @@ take(struct pgsettings *s, const char *name, const json_t *value, struct error *
 	}
 	(void)error_set(err, ERR_CONFIG, "writer.postgresql.%s: there is no such setting", name);
 	return error_hint(err, "there are host, port, user, database, passfile, os_user and "
-			  "connect_timeout");
+			       "connect_timeout");
 }
 
 int
 pgsettings_parse(json_t *j, struct pgsettings *ret, struct error *err)
 {
-	CLEAN(pgsettings_done) struct pgsettings s = {
+	CLEAN(pgsettings_done)
+	struct pgsettings s = {
 		.connect_timeout_s = PGSETTINGS_CONNECT_TIMEOUT_S,
 	};
 	void *i;

@@ -163,9 +163,9 @@ tablespaces_json(const struct spcmap *map)
 	for (size_t i = 0; i < map->n; i++) {
 		const struct spcmap_entry *e = &map->entries[i];
 
-		if (json_array_append_new(list, json_pack("{s:s, s:o}", "oid", e->oid, "location",
-							  json_bytes(e->location,
-								     strlen(e->location)))) < 0) {
+		if (json_array_append_new(
+			    list, json_pack("{s:s, s:o}", "oid", e->oid, "location",
+					    json_bytes(e->location, strlen(e->location)))) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -234,8 +234,7 @@ on_prepare_snapshot(void *self, const struct writer_request *request, json_t *re
 }
 
 static int
-on_post_snapshot(void *self, const struct writer_request *request, json_t *reply,
-		 struct error *err)
+on_post_snapshot(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
 	struct pgwriter *w = self;
 	struct pgconn_limit limit = limit_of(request);

@@ -43,8 +43,8 @@ parse_line(struct cursor *c, struct spcmap_entry *e, struct error *err)
 		return error_set(err, ERR_CORRUPT, "a line does not begin with a number");
 	c->p++;
 	while (next_char(c, &ch)) {
-		int rc = ch != 0 ? buf_u8(&location, ch, err) :
-				   error_set(err, ERR_CORRUPT, "a zero byte in a location");
+		int rc = ch != 0 ? buf_u8(&location, ch, err)
+				 : error_set(err, ERR_CORRUPT, "a zero byte in a location");
 		if (rc < 0)
 			return rc;
 	}
@@ -70,8 +70,8 @@ spcmap_parse(struct slice text, bool escapes_backslash, struct spcmap *ret, stru
 		if (map.n == SPCMAP_MAX)
 			return error_set(err, ERR_LIMIT, "tablespace_map: more than %d lines",
 					 SPCMAP_MAX);
-		struct spcmap_entry *more =
-			reallocarray(map.entries, map.n + 1, sizeof(*map.entries));
+		struct spcmap_entry *more = reallocarray(map.entries, map.n + 1,
+							 sizeof(*map.entries));
 		if (more == NULL)
 			return error_no_memory(err);
 		map.entries = more;

@@ -20,6 +20,7 @@ enum err sqlstate_code(const char *state, const char **ret_hint);
 
 /* Find the SQLSTATE in a message made with verbose errors ("FATAL:  28P01: password ..."), and where
  * the server's own sentence begins. Logins fail without any other way to know. */
-bool sqlstate_in_text(const char *text, char ret_state[SQLSTATE_LEN + 1], const char **ret_sentence);
+bool sqlstate_in_text(const char *text, char ret_state[SQLSTATE_LEN + 1],
+		      const char **ret_sentence);
 
 #endif

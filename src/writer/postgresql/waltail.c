@@ -25,7 +25,8 @@ add_path(struct making *m, const char *name, uint64_t size, struct error *err)
 	CLEAN(free_ptr) char *source = NULL;
 	CLEAN(free_ptr) char *at = NULL;
 
-	if (asprintf(&source, "%s/%s", m->wal_dir, name) < 0 || asprintf(&at, "pg_wal/%s", name) < 0)
+	if (asprintf(&source, "%s/%s", m->wal_dir, name) < 0 ||
+	    asprintf(&at, "pg_wal/%s", name) < 0)
 		return error_no_memory(err);
 	json_t *path = json_pack("{s:o, s:s, s:I}", "source", json_bytes(source, strlen(source)),
 				 "at", at, "expect_size", (json_int_t)size);

@@ -232,8 +232,12 @@ test_signals_are_default(void **state)
 	assert_int_equal(sigismember(&block, SIGTERM), 1);
 	assert_int_equal(sigismember(&block, SIGINT), 0);
 	(void)signal(SIGPIPE, handler);
-	assert_string_equal((char *)out.p,
-			    "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+
+	unsigned long long blocked = 1, ignored = 1;
+	assert_int_equal(sscanf((char *)out.p, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+	assert_int_equal(blocked, 0);
+	/* 32 and 33 are libc's own: what GNU make starts has them ignored, and no one may change that. */
+	assert_int_equal(ignored & ~(3ULL << 31), 0);
 }
 
 /* Our own standard descriptors may be closed: the pipes then get their numbers at first. */

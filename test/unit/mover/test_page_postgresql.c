@@ -39,7 +39,7 @@ test_known_values(void **arg)
 		uint32_t seed, block;
 		uint16_t checksum;
 	} known[] = {
-		{1, 0, 27575},		{1, 1, 27576}, {2, 131072, 21471},
+		{1, 0, 27575},           {1, 1, 27576},  {2, 131072, 21471},
 		{3, 4294967294u, 29682}, {7, 77, 17094},
 	};
 	uint8_t page[PAGE];
@@ -50,8 +50,7 @@ test_known_values(void **arg)
 
 		generate(k->seed, page, PAGE);
 		assert_int_equal(page_postgresql_checksum(page, PAGE, k->block), k->checksum);
-		assert_int_equal(page_postgresql_checksum_plain(page, PAGE, k->block),
-				 k->checksum);
+		assert_int_equal(page_postgresql_checksum_plain(page, PAGE, k->block), k->checksum);
 		/* What the page says its checksum is has no part in it. */
 		page[8] ^= 0xff;
 		page[9] ^= 0xff;

@@ -4,6 +4,7 @@
 #include "rig.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,9 @@ rig_new(bool faulty)
 	struct object_id id;
 
 	assert_non_null(r);
+	/* Contexts and buffers of megabytes come and go by the thousand here: keep their pages. */
+	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 512 << 20);
 	(void)rig_folder(r->cache);
 	rig_ok(r, store_mem_open(&r->mem, &r->err));
 	r->store = r->mem;

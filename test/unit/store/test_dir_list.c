@@ -163,6 +163,7 @@ only_the_folders_needed(void **state)
 	sandbox_put(b, "packs/ab/1", "x");
 	sandbox_put(b, "points/1", "x");
 	sandbox_put(b, "index/1", "x");
+	sandbox_mkdir(b, "packs/ab/deep"); /* too deep for any name */
 	assert_string_equal(folders_read(b, "packs/ab/"), "packs/ab;");
 	assert_string_equal(folders_read(b, "packs/"), "packs;packs/ab;");
 	assert_string_equal(folders_read(b, "points/"), "points;");

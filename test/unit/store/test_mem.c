@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "fault/inject.c"
+
 static struct store *s;
 static struct error err;
 
@@ -78,6 +80,38 @@ truncate_shortens(void **state)
 	store_mem_truncate(s, "points/b", 0);
 }
 
+#ifdef INJECT_MEMORY
+/* Every allocation fails in turn: an error, nothing stored, and then it works. */
+static void
+out_of_memory(void **state)
+{
+	static const char *const names[] = {"malloc", "calloc", "realloc"};
+	static const char text[1000];
+	struct store_upload *u = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		for (uint64_t n = 1;; n++) {
+			inject_arm(&(struct inject_order){.call = names[i], .at = n});
+			int rc = store_put(s, "points/a", SLICE(text, sizeof(text)), &err);
+			uint64_t did_fire = inject_fired();
+			inject_arm(NULL);
+			assert_int_equal(rc, did_fire > 0 ? ERR_NO_MEMORY : OK);
+			assert_int_equal(store_remove(s, "points/a", &err), rc == OK);
+			if (did_fire == 0)
+				break;
+		}
+	}
+	/* After a failed write nothing can be committed. */
+	assert_int_equal(store_begin(s, "points/a", &u, &err), OK);
+	inject_arm(&(struct inject_order){.call = "realloc", .at = 1});
+	assert_int_equal(store_write(u, text, sizeof(text), &err), ERR_NO_MEMORY);
+	inject_arm(NULL);
+	assert_int_equal(store_commit(u, &err), ERR_BAD_STATE);
+	assert_int_equal(store_stat(s, "points/a", NULL, &err), 0);
+}
+#endif
+
 struct order {
 	char last[STORE_NAME_MAX + 1];
 	int n;
@@ -123,6 +157,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(bytes_can_be_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_absent_and_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(truncate_shortens, setup, teardown),
+#ifdef INJECT_MEMORY
+		cmocka_unit_test_setup_teardown(out_of_memory, setup, teardown),
+#endif
 		cmocka_unit_test_setup_teardown(stays_sorted, setup, teardown),
 	};
 

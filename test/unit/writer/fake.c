@@ -69,8 +69,7 @@ good_post_copy(void *self, const struct writer_request *request, json_t *reply, 
 }
 
 static int
-good_pre_restore(void *self, const struct writer_request *request, json_t *reply,
-		 struct error *err)
+good_pre_restore(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
 	(void)self;
 	(void)reply;
@@ -293,8 +292,10 @@ serve(struct fake *f, enum writer_event event)
 		_exit(4);
 	if (now && strcmp(f->what, "then-deaf") == 0)
 		wait_for_the_end();
-	if (now && strcmp(f->what, "then-flood") == 0)
+	if (now && strcmp(f->what, "then-flood") == 0) {
+		await_reader();
 		repeat(stdout, "{\"state\":5,\"error\":null}\n", SIZE_MAX);
+	}
 	if (now && strcmp(f->what, "then-chat") == 0)
 		repeat(stdout, "{\"state\":5,\"error\":null}\n", 100);
 }
@@ -309,8 +310,8 @@ fake_main(void)
 
 	while (getline(&line, &cap, stdin) > 0) {
 		json_t *body = json_loads(line, 0, NULL);
-		enum writer_event event =
-			state_event_find(json_string_value(json_object_get(body, "event")));
+		enum writer_event event = state_event_find(
+			json_string_value(json_object_get(body, "event")));
 
 		f.seq = json_integer_value(json_object_get(body, "seq"));
 		if (event == EVENT_START) {

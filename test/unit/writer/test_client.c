@@ -168,8 +168,8 @@ static const struct hostile {
 	 true, WRITER_FAILED_AT_FREEZE},
 	{"identify", "slow", SHORT_NS, ERR_WRITER_TIMEOUT, "did not answer 'identify'", true,
 	 WRITER_FAILED_AT_IDENTIFY},
-	{"thaw", "complain", SHORT_NS, ERR_WRITER_TIMEOUT,
-	 "within 0.3 s (it printed: ...", true, WRITER_FAILED_AT_THAW},
+	{"thaw", "complain", SHORT_NS, ERR_WRITER_TIMEOUT, "within 0.3 s (it printed: ...", true,
+	 WRITER_FAILED_AT_THAW},
 	{"prepare-backup", "exit", LONG_NS, ERR_WRITER_DIED,
 	 "ended with exit code 3 (it printed: first line out of  [31mcoffee)", true,
 	 WRITER_FAILED_AT_PREPARE_BACKUP},
@@ -374,9 +374,9 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),	     cmocka_unit_test(test_restore),
-		cmocka_unit_test(test_hostile),	     cmocka_unit_test(test_two_replies),
-		cmocka_unit_test(test_lost_is_seen), cmocka_unit_test(test_deaf),
+		cmocka_unit_test(test_good),           cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_two_replies),
+		cmocka_unit_test(test_lost_is_seen),   cmocka_unit_test(test_deaf),
 		cmocka_unit_test(test_does_not_leave), cmocka_unit_test(test_cannot_start),
 	};
 	int status;

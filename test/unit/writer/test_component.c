@@ -216,10 +216,11 @@ test_tail(void **arg)
 {
 	struct error err = ERROR_INIT;
 	struct component_tail *t;
-	json_t *j = parsed("{\"paths\":[{\"source\":\"/w/1\",\"at\":\"pg_wal/1\",\"expect_size\":16}],"
-			   "\"files\":[{\"at\":\"backup_label\",\"data\":\"A\\n\",\"mode\":416},"
-			   "{\"at\":\"b\",\"data\":{\"bytes\":\"AP8=\"}},{\"at\":\"c\",\"data\":\"\"}],"
-			   "\"metadata\":{\"stop\":1}}");
+	json_t *j = parsed(
+		"{\"paths\":[{\"source\":\"/w/1\",\"at\":\"pg_wal/1\",\"expect_size\":16}],"
+		"\"files\":[{\"at\":\"backup_label\",\"data\":\"A\\n\",\"mode\":416},"
+		"{\"at\":\"b\",\"data\":{\"bytes\":\"AP8=\"}},{\"at\":\"c\",\"data\":\"\"}],"
+		"\"metadata\":{\"stop\":1}}");
 
 	(void)arg;
 	if (component_tail_parse(j, &t, &err) < 0)
@@ -306,7 +307,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),	   cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_full),       cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_smallest),   cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_too_many),   cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_wrong_tail), cmocka_unit_test(test_inline_bound),

@@ -121,9 +121,9 @@ test_write_to_the_deaf(void **arg)
 	assert_non_null(data);
 	/* A blocking pipe that nobody reads: the deadline holds all the same. */
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(lines_write(p[1], SLICE(data, 1 << 20),
-				     clock_boot_ns() + 50 * NS_PER_MS, &err),
-			 ERR_TIMEOUT);
+	assert_int_equal(
+		lines_write(p[1], SLICE(data, 1 << 20), clock_boot_ns() + 50 * NS_PER_MS, &err),
+		ERR_TIMEOUT);
 	/* Nobody there at all: an error, and no signal, blocked or not, stays behind. */
 	(void)close(p[0]);
 	assert_int_equal(lines_write(p[1], SLICE(data, 10), UINT64_MAX, &err), ERR_IO);

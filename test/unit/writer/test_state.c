@@ -25,16 +25,11 @@ static const char letters[] = " NSIPRFTCDXE";
  * '-': refused.
  */
 static const char *const picture[] = {
-	[PHASE_NEW] = "S----N---N--",
-	[PHASE_STARTED] = "-I---S---SX-",
-	[PHASE_IDENTIFIED] = "-IP--I---SX-",
-	[PHASE_PREPARED] = "---R-P---S--",
-	[PHASE_READY] = "----FR---S--",
-	[PHASE_FROZEN] = "-----T---S--",
-	[PHASE_THAWED] = "-----TC--S--",
-	[PHASE_SNAPSHOT] = "-----C-D-S--",
-	[PHASE_COPIED] = "-----D--SS--",
-	[PHASE_RESTORING] = "-----X---S-S",
+	[PHASE_NEW] = "S----N---N--",        [PHASE_STARTED] = "-I---S---SX-",
+	[PHASE_IDENTIFIED] = "-IP--I---SX-", [PHASE_PREPARED] = "---R-P---S--",
+	[PHASE_READY] = "----FR---S--",      [PHASE_FROZEN] = "-----T---S--",
+	[PHASE_THAWED] = "-----TC--S--",     [PHASE_SNAPSHOT] = "-----C-D-S--",
+	[PHASE_COPIED] = "-----D--SS--",     [PHASE_RESTORING] = "-----X---S-S",
 	[PHASE_FAILED] = "-----E---S--",
 };
 
@@ -81,12 +76,12 @@ static void
 test_every_failure(void **arg)
 {
 	static const enum writer_state failed[] = {
-		WRITER_FAILED_AT_IDENTIFY,	  WRITER_FAILED_AT_IDENTIFY,
+		WRITER_FAILED_AT_IDENTIFY,        WRITER_FAILED_AT_IDENTIFY,
 		WRITER_FAILED_AT_PREPARE_BACKUP,  WRITER_FAILED_AT_PREPARE_SNAPSHOT,
-		WRITER_FAILED_AT_FREEZE,	  WRITER_FAILED_AT_THAW,
-		WRITER_FAILED_AT_POST_SNAPSHOT,	  WRITER_FAILED_AT_BACKUP_COMPLETE,
+		WRITER_FAILED_AT_FREEZE,          WRITER_FAILED_AT_THAW,
+		WRITER_FAILED_AT_POST_SNAPSHOT,   WRITER_FAILED_AT_BACKUP_COMPLETE,
 		WRITER_FAILED_AT_BACKUP_COMPLETE, WRITER_FAILED_AT_BACKUP_SHUTDOWN,
-		WRITER_FAILED_AT_PRE_RESTORE,	  WRITER_FAILED_AT_POST_RESTORE,
+		WRITER_FAILED_AT_PRE_RESTORE,     WRITER_FAILED_AT_POST_RESTORE,
 	};
 
 	(void)arg;
@@ -170,7 +165,7 @@ test_names(void **arg)
 	for (int i = 0; i <= WRITER_STATE_MAX; i++)
 		assert_non_null(state_text((enum writer_state)i));
 	assert_string_equal(state_text((enum writer_state)(WRITER_STATE_MAX + 1)), "Unknown");
-	assert_string_equal(state_text((enum writer_state)-1), "Unknown");
+	assert_string_equal(state_text((enum writer_state) - 1), "Unknown");
 }
 
 int

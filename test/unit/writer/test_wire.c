@@ -52,9 +52,9 @@ test_parse(void **arg)
 static void
 test_codes(void **arg)
 {
-	static const enum err own[] = {ERR_DB_CONNECT,	    ERR_DB_AUTH,    ERR_DB_CONFIG,
+	static const enum err own[] = {ERR_DB_CONNECT,      ERR_DB_AUTH,    ERR_DB_CONFIG,
 				       ERR_DB_SESSION_LOST, ERR_PERMISSION, ERR_BAD_STATE,
-				       ERR_TARGET,	    ERR_BUSY,	    ERR_WRITER_FAILED};
+				       ERR_TARGET,          ERR_BUSY,       ERR_WRITER_FAILED};
 	static const enum err foreign[] = {ERR_PASSWORD, ERR_USAGE, ERR_INCOMPLETE, ERR_STORE_FULL,
 					   ERR_POINT};
 
@@ -74,8 +74,8 @@ test_codes(void **arg)
 		if (ours)
 			assert_int_equal(back.code, code);
 		else
-			assert_int_equal(back.code, error_retryable(code) ? ERR_WRITER_RETRYABLE :
-									    ERR_WRITER_FAILED);
+			assert_int_equal(back.code, error_retryable(code) ? ERR_WRITER_RETRYABLE
+									  : ERR_WRITER_FAILED);
 		assert_string_equal(back.msg, "what 'it' said");
 		assert_string_equal(back.hint, "do this");
 		json_decref(j);
@@ -137,7 +137,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),	 cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_parse),    cmocka_unit_test(test_codes),
 		cmocka_unit_test(test_not_utf8), cmocka_unit_test(test_controls),
 		cmocka_unit_test(test_wrong),
 	};

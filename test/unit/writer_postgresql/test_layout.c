@@ -193,7 +193,8 @@ test_files(void **arg)
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		if (is_kept(c, files[i].name) != files[i].kept)
-			fail_msg("'%s' should%s be kept", files[i].name, files[i].kept ? "" : " not");
+			fail_msg("'%s' should%s be kept", files[i].name,
+				 files[i].kept ? "" : " not");
 		if (component_is_paged(c, files[i].name) != files[i].paged)
 			fail_msg("'%s' should%s be pages", files[i].name,
 				 files[i].paged ? "" : " not");

@@ -16,9 +16,9 @@ test_all(void **arg)
 {
 	struct pgsettings s;
 	struct error err = ERROR_INIT;
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "host", "/run/pg", "port", "5433",
-			      "user", "bk", "database", "d", "passfile", "/etc/p", "os_user", "pg",
-			      "connect_timeout", "3");
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "host", "/run/pg", "port",
+			      "5433", "user", "bk", "database", "d", "passfile", "/etc/p",
+			      "os_user", "pg", "connect_timeout", "3");
 
 	(void)arg;
 	assert_int_equal(pgsettings_parse(j, &s, &err), OK);

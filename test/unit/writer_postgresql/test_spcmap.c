@@ -56,8 +56,9 @@ static void
 test_wrong(void **arg)
 {
 	static const char *const wrong[] = {
-		"x /a\n",  "1\n",   "1 \n", "1 a\n",	     "1 /a",	 " 1 /a\n",
-		"1 /a\n2", "1/a\n", "\n",   "12345678901234 /a\n", "1 /a\\\n", "1 /a\n\n",
+		"x /a\n",   "1\n",      "1 \n",  "1 a\n", "1 /a",
+		" 1 /a\n",  "1 /a\n2",  "1/a\n", "\n",    "12345678901234 /a\n",
+		"1 /a\\\n", "1 /a\n\n",
 	};
 
 	(void)arg;
@@ -70,7 +71,8 @@ test_wrong(void **arg)
 		assert_int_equal(map.n, 0);
 	}
 	struct spcmap map = SPCMAP_INIT;
-	assert_int_equal(spcmap_parse(SLICE("1 /a\0b\n", 7), true, &map, NULL), ERR_CORRUPT);
+	struct error err = ERROR_INIT;
+	assert_int_equal(spcmap_parse(SLICE("1 /a\0b\n", 7), true, &map, &err), ERR_CORRUPT);
 }
 
 static void

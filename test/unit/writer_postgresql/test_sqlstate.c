@@ -19,17 +19,17 @@ test_codes(void **arg)
 		enum err code;
 		bool retryable;
 	} known[] = {
-		{"08006", ERR_DB_SESSION_LOST, true}, {"28P01", ERR_DB_AUTH, false},
-		{"28000", ERR_DB_AUTH, false},	      {"3D000", ERR_DB_CONFIG, false},
+		{"08006", ERR_DB_SESSION_LOST, true},  {"28P01", ERR_DB_AUTH, false},
+		{"28000", ERR_DB_AUTH, false},         {"3D000", ERR_DB_CONFIG, false},
 		{"40001", ERR_WRITER_RETRYABLE, true}, {"42501", ERR_PERMISSION, false},
-		{"42601", ERR_WRITER_FAILED, false},  {"53100", ERR_WRITER_RETRYABLE, true},
-		{"53300", ERR_DB_CONNECT, true},      {"53400", ERR_DB_CONFIG, false},
-		{"55000", ERR_DB_CONFIG, false},      {"55P03", ERR_WRITER_RETRYABLE, true},
+		{"42601", ERR_WRITER_FAILED, false},   {"53100", ERR_WRITER_RETRYABLE, true},
+		{"53300", ERR_DB_CONNECT, true},       {"53400", ERR_DB_CONFIG, false},
+		{"55000", ERR_DB_CONFIG, false},       {"55P03", ERR_WRITER_RETRYABLE, true},
 		{"57014", ERR_WRITER_RETRYABLE, true}, {"57P01", ERR_DB_SESSION_LOST, true},
-		{"57P02", ERR_DB_SESSION_LOST, true}, {"57P03", ERR_DB_CONNECT, true},
-		{"57P05", ERR_DB_SESSION_LOST, true}, {"58P01", ERR_WRITER_FAILED, false},
-		{"XX000", ERR_WRITER_FAILED, false},  {"XX001", ERR_DB_CORRUPT, false},
-		{"", ERR_DB_SESSION_LOST, true},      {NULL, ERR_DB_SESSION_LOST, true},
+		{"57P02", ERR_DB_SESSION_LOST, true},  {"57P03", ERR_DB_CONNECT, true},
+		{"57P05", ERR_DB_SESSION_LOST, true},  {"58P01", ERR_WRITER_FAILED, false},
+		{"XX000", ERR_WRITER_FAILED, false},   {"XX001", ERR_DB_CORRUPT, false},
+		{"", ERR_DB_SESSION_LOST, true},       {NULL, ERR_DB_SESSION_LOST, true},
 	};
 
 	(void)arg;
@@ -68,8 +68,12 @@ test_in_text(void **arg)
 	static const char *const none[] = {"",
 					   "connection to server on socket \"/tmp/.s.PGSQL.5432\" "
 					   "failed: No such file or directory",
-					   "x:  28P0: y", "x:  28P011: y", "x:  28P01", "x:  28P01:y",
-					   "x: 28P01: y", ":  "};
+					   "x:  28P0: y",
+					   "x:  28P011: y",
+					   "x:  28P01",
+					   "x:  28P01:y",
+					   "x: 28P01: y",
+					   ":  "};
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
 		assert_false(sqlstate_in_text(none[i], state, &sentence));
 	assert_string_equal(state, "28000");
