@@ -79,8 +79,8 @@ mover_new(struct repo *repo, struct repo_index *index, struct repo_writer *write
 	m->grafts_end = &m->grafts;
 	(void)pthread_mutex_init(&m->lock, NULL);
 	folder_fds_init(&m->fds);
-	if (chunker_init(&m->chunker, repo->keys.chunker, err) < 0 ||
-	    jobs_new(&m->jobs, err) < 0 || links_new(&m->links, err) < 0)
+	if (chunker_init(&m->chunker, repo->keys.chunker, err) < 0 || jobs_new(&m->jobs, err) < 0 ||
+	    links_new(&m->links, err) < 0)
 		return err->code;
 	m->workers = calloc(n, sizeof(*m->workers));
 	if (m->workers == NULL)

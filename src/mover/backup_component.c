@@ -107,8 +107,7 @@ mover_component_begin(struct mover *m, const struct component *c, const struct b
 }
 
 static int
-end(struct mover *m, const struct component_tail *tail, struct blob_id *ret_tree,
-    struct error *err)
+end(struct mover *m, const struct component_tail *tail, struct blob_id *ret_tree, struct error *err)
 {
 	struct graft **first = m->grafts_end, *g;
 

@@ -118,8 +118,8 @@ mover_backup_paths(struct mover *m, const char *const *paths, size_t n,
 	if (run_check(m, err) < 0)
 		return err->code;
 	if (m->component_open || n == 0)
-		return error_set(err, ERR_BAD_STATE, n == 0 ? "no path to back up" :
-							      "a component is being backed up");
+		return error_set(err, ERR_BAD_STATE,
+				 n == 0 ? "no path to back up" : "a component is being backed up");
 	m->previous = previous != NULL ? *previous : (struct blob_id){0};
 	m->broken = true; /* until it went well */
 	if (backup_paths(m, paths, n, ret_tree, err) < 0)

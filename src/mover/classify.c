@@ -71,8 +71,8 @@ postgresql_page_size(struct slice head)
 	uint32_t lower = le16_get(head.p + 12), upper = le16_get(head.p + 14);
 	uint32_t special = le16_get(head.p + 16), size = le16_get(head.p + 18) & 0xff00;
 
-	if ((head.p[18] & 0xff) != 4 || size < PAGE_DEFAULT || (size & (size - 1)) != 0 || lower < 24 ||
-	    lower > upper || upper > special || special > size)
+	if ((head.p[18] & 0xff) != 4 || size < PAGE_DEFAULT || (size & (size - 1)) != 0 ||
+	    lower < 24 || lower > upper || upper > special || special > size)
 		return 0;
 	return size;
 }
@@ -108,8 +108,8 @@ by_name(struct slice name)
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		size_t n = strlen(suffixes[i].suffix);
 
-		if (name.n > n && strncasecmp((const char *)name.p + name.n - n,
-					      suffixes[i].suffix, n) == 0)
+		if (name.n > n &&
+		    strncasecmp((const char *)name.p + name.n - n, suffixes[i].suffix, n) == 0)
 			return suffixes[i].page_size;
 	}
 	if (name.n >= 6 && memcmp(name.p, "ibdata", 6) == 0)

@@ -164,10 +164,10 @@ write_window(struct mover_worker *w, struct folder *folder, struct error *err)
 		tree_builder_use(folder->builder, w->sink);
 	}
 	while (i < folder->n_window || k < folder->n_extra) {
-		int order = i == folder->n_window ? 1 :
-			    k == folder->n_extra  ? -1 :
-						    folder_name_order(folder->window[i].node.name,
-								      folder->extra[k]->node.name);
+		int order = i == folder->n_window  ? 1
+			    : k == folder->n_extra ? -1
+						   : folder_name_order(folder->window[i].node.name,
+								       folder->extra[k]->node.name);
 		struct entry *e = order < 0 ? &folder->window[i] : folder->extra[k];
 
 		if (add_node(folder, e, err) < 0)

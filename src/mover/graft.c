@@ -63,8 +63,7 @@ graft_drop_all(struct mover *m)
 
 /* What the previous restore point has at the graft's place: 1 found. */
 static int
-find_past(struct mover *m, const struct graft *g, struct buf *hold, struct node *ret,
-	  struct error *err)
+find_past(struct mover *m, struct graft *g, struct buf *hold, struct node *ret, struct error *err)
 {
 	int found;
 
@@ -75,7 +74,9 @@ find_past(struct mover *m, const struct graft *g, struct buf *hold, struct node 
 		return 1;
 	}
 	found = tree_find(m->workers[0].reader, &m->previous, g->at, hold, ret, err);
-	return found < 0 ? error_prefix(err, "read the previous restore point") : found;
+	if (found < 0)
+		return worker_past_damaged(&m->workers[0], &g->entry, err) ? 0 : err->code;
+	return found;
 }
 
 int
@@ -164,8 +165,9 @@ graft_make_file(struct mover *m, struct graft *g, struct slice data, uint16_t mo
 		.nlink = 1,
 		.size = data.n,
 	};
-	if (data.n > 0 && (repo_sink_put(m->workers[0].sink, BLOB_DATA, data, &chunk.id, NULL, err) < 0 ||
-			   map_encode_inline(&segment, &content, err) < 0))
+	if (data.n > 0 &&
+	    (repo_sink_put(m->workers[0].sink, BLOB_DATA, data, &chunk.id, NULL, err) < 0 ||
+	     map_encode_inline(&segment, &content, err) < 0))
 		return err->code;
 	atomic_fetch_add(&p->files_total, 1);
 	atomic_fetch_add(&p->files_done, 1);

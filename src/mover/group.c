@@ -119,8 +119,7 @@ read_open(struct mover_worker *w, struct entry *e, int fd, struct error *err)
 	struct error why = ERROR_INIT;
 	size_t n = 0;
 
-	if (e->node.size > 0 &&
-	    fs_pread(fd, w->buffer, (size_t)e->node.size, 0, &n, &why) < 0)
+	if (e->node.size > 0 && fs_pread(fd, w->buffer, (size_t)e->node.size, 0, &n, &why) < 0)
 		return worker_lost(w, e, why.sys, "read", err);
 	atomic_fetch_add_explicit(&p->read_ns, clock_boot_ns() - start, memory_order_relaxed);
 	if (e->flags & ENTRY_PAGED) {
@@ -146,14 +145,20 @@ read_one(struct mover_worker *w, int dirfd, struct entry *e, struct error *err)
 	int r;
 
 	r = source_open(w, dirfd, e, &fd, &st, err);
-	if (r <= 0)
-		return r < 0 ? r : 1;
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		source_left_out(w, e);
+		return 1;
+	}
 	if (e->node.size >= GROUP_FILE_MAX || source_sparse(&st))
 		return slice_push(w->mover, e, err);
 	r = source_linked(w, e, err);
 	if (r != 0)
 		return r;
 	r = read_open(w, e, fd, err);
+	if (r == OK && e->node.type == 0)
+		source_left_out(w, e);
 	return r < 0 ? r : 1;
 }
 

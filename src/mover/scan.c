@@ -31,9 +31,9 @@ static bool
 is_pseudo(int fd)
 {
 	static const unsigned long magic[] = {
-		PROC_SUPER_MAGIC,    SYSFS_MAGIC,	  DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC,
-		TRACEFS_MAGIC,	     SECURITYFS_MAGIC,	  CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-		BPF_FS_MAGIC,	     BINFMTFS_MAGIC,	  PSTOREFS_MAGIC,     EFIVARFS_MAGIC,
+		PROC_SUPER_MAGIC, SYSFS_MAGIC,      DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC,
+		TRACEFS_MAGIC,    SECURITYFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+		BPF_FS_MAGIC,     BINFMTFS_MAGIC,   PSTOREFS_MAGIC,     EFIVARFS_MAGIC,
 		HUGETLBFS_MAGIC,
 	};
 	struct statfs fs;
@@ -76,7 +76,8 @@ open_folder(struct mover_worker *w, struct entry *e, int *ret_fd, struct error *
 
 	if (e->folder == NULL) {
 		/* A path of a component may be a symbolic link; a user's was seen to be none. */
-		fd = open(g->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (g->asked ? O_NOFOLLOW : 0));
+		fd = open(g->source,
+			  O_RDONLY | O_DIRECTORY | O_CLOEXEC | (g->asked ? O_NOFOLLOW : 0));
 	} else if (folder_pin(&m->fds, e->folder, &parent)) {
 		fd = source_openat(m, parent, (const char *)e->node.name.p, e->node.uid,
 				   O_RDONLY | O_DIRECTORY);
@@ -91,7 +92,8 @@ open_folder(struct mover_worker *w, struct entry *e, int *ret_fd, struct error *
 	if (now.ctime_ns != e->node.ctime_ns || now.ino != e->node.ino)
 		e->flags &= (uint8_t)~ENTRY_SAME;
 	e->node = now;
-	e->flags = (uint8_t)((e->flags & ~ENTRY_RACY) | (source_racy(&now, now_ns) ? ENTRY_RACY : 0));
+	e->flags = (uint8_t)((e->flags & ~ENTRY_RACY) |
+			     (source_racy(&now, now_ns) ? ENTRY_RACY : 0));
 	if (!(e->flags & ENTRY_SAME) && source_xattrs(w, e, fd, false, err) < 0)
 		return err->code;
 	*ret_fd = STEAL_FD(fd);
@@ -178,8 +180,13 @@ compare(struct mover_worker *w, struct folder *folder, int fd, const struct stat
 		e->node.type = 0;
 		if (folder->cursor != NULL)
 			found = tree_cursor_seek(folder->cursor, e->node.name, &past, err);
-		if (found < 0)
-			return error_prefix(err, "read the previous restore point");
+		if (found < 0) {
+			if (!worker_past_damaged(w, folder->entry, err))
+				return err->code;
+			tree_cursor_close(folder->cursor);
+			folder->cursor = NULL;
+			found = 0;
+		}
 		if (scan_entry(w, fd, e, &stats[i], now_ns, found ? &past : NULL, &action, err) < 0)
 			return err->code;
 		actions[i] = (uint8_t)action;
@@ -195,8 +202,8 @@ push_file(struct mover_worker *w, struct entry *e, struct error *err)
 
 /* Hand out what is to be done; what comes first is pushed last. One group is ours. */
 static int
-hand_out(struct mover_worker *w, struct folder *folder, uint8_t *actions, struct group_range *ret_own,
-	 struct error *err)
+hand_out(struct mover_worker *w, struct folder *folder, uint8_t *actions,
+	 struct group_range *ret_own, struct error *err)
 {
 	size_t n = 1;
 
@@ -314,8 +321,9 @@ start_folder(struct mover_worker *w, struct entry *e, struct error *err)
 	if (!stop_here(w, e, fd) && scan_names(w, folder, fd, err) < 0)
 		return err->code;
 	if (!blob_id_equal(&past, &none) && folder->n_refs > 0 &&
-	    tree_cursor_open(w->reader, &past, &folder->cursor, err) < 0)
-		return error_prefix(err, "read the previous restore point");
+	    tree_cursor_open(w->reader, &past, &folder->cursor, err) < 0 &&
+	    !worker_past_damaged(w, e, err))
+		return err->code;
 	atomic_fetch_add_explicit(&w->mover->progress->dirs, 1, memory_order_relaxed);
 	return go_on(w, folder, fd, err);
 }

@@ -35,8 +35,7 @@ same_attributes(const struct mover *m, const struct node *now, const struct node
 static int
 keep_past(struct entry *e, const struct node *past, struct error *err)
 {
-	if (past->content.n == 0 ||
-	    (e->node.size < CLASSIFY_MIN && !(past->flags & NODE_PAGED)))
+	if (past->content.n == 0 || (e->node.size < CLASSIFY_MIN && !(past->flags & NODE_PAGED)))
 		return OK;
 	e->past = malloc(sizeof(*e->past) + past->content.n);
 	if (e->past == NULL)
@@ -101,8 +100,8 @@ read_target(struct mover_worker *w, int fd, struct entry *e, struct error *err)
 static int
 read_special(struct mover_worker *w, int dirfd, struct entry *e, struct error *err)
 {
-	const char *name = e->folder != NULL ? (const char *)e->node.name.p :
-					       folder_entry_graft(e)->source;
+	const char *name = e->folder != NULL ? (const char *)e->node.name.p
+					     : folder_entry_graft(e)->source;
 	CLEAN(fd_close) int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct node now = e->node;
 	struct stat st;
@@ -129,9 +128,9 @@ count_special(struct mover_worker *w, int dirfd, struct entry *e, bool same, str
 		return err->code;
 	add(&p->files_done, 1);
 	if (e->node.type != 0)
-		add(same			       ? &p->files_unchanged :
-		    e->flags & ENTRY_WAS_THERE ? &p->files_changed :
-						 &p->files_new,
+		add(same                         ? &p->files_unchanged
+		    : e->flags & ENTRY_WAS_THERE ? &p->files_changed
+						 : &p->files_new,
 		    1);
 	return OK;
 }

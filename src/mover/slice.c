@@ -81,6 +81,17 @@ slice_next_data(int fd, uint64_t from, uint64_t limit, uint64_t *ret_start, uint
 		*ret_end = MIN((uint64_t)end, limit);
 }
 
+bool
+slice_is_hole(const struct slice_file *f, uint64_t start, uint64_t limit)
+{
+	uint64_t data, end;
+
+	if (!f->sparse)
+		return false;
+	slice_next_data(f->fd, start, limit, &data, &end);
+	return data == limit;
+}
+
 /* ---- the end of a file ----------------------------------------------------------------------- */
 
 /* Content from segment ids, or from the one segment that is short enough to be in the node itself. */
@@ -108,7 +119,9 @@ file_end(struct mover_worker *w, struct slice_file *f, const struct map_segment 
 	uint64_t size = MIN(f->size, atomic_load(&f->end));
 	struct entry *e = f->entry;
 
-	if (!atomic_load(&f->failed)) {
+	if (atomic_load(&f->failed)) {
+		source_left_out(w, e);
+	} else {
 		if (f->page_shift != 0)
 			e->node.flags |= NODE_PAGED;
 		if (atomic_load(&f->damaged))
@@ -246,8 +259,10 @@ start_file(struct mover_worker *w, struct entry *e, struct error *err)
 		folder_unpin(fds, e->folder);
 	if (r < 0)
 		return r;
-	if (r == 0)
+	if (r == 0) {
+		source_left_out(w, e);
 		return folder_release(w, e->folder, 1, err);
+	}
 	r = source_linked(w, e, err);
 	if (r == 0 && e->node.size == 0)
 		r = source_finish(w, e, fd, 0, err) < 0 ? err->code : 1;

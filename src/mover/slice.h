@@ -74,6 +74,8 @@ CHECKED int slice_arrived(struct mover_worker *w, struct slice_part *part, unsig
 /* Where the next data is: from <= *ret_start <= *ret_end <= limit. Nothing but a hole up to limit:
  * *ret_start == *ret_end == limit. */
 void slice_next_data(int fd, uint64_t from, uint64_t limit, uint64_t *ret_start, uint64_t *ret_end);
+/* Nothing but a hole in [start, limit)? */
+bool slice_is_hole(const struct slice_file *f, uint64_t start, uint64_t limit);
 
 /* After a failure, when no worker runs: free all that is under way. */
 void slice_drop_all(struct mover *m);

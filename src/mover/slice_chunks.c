@@ -145,7 +145,9 @@ slice_chunks(struct mover_worker *w, struct slice_file *f, size_t number, struct
 	};
 
 	*ret = (struct map_segment){.chunks = w->chunks};
-	cachecare_begin(&c.care, f->fd, start, c.limit - start);
+	/* To read ahead in a hole would fill the cache with zeros. */
+	if (!slice_is_hole(f, start, c.limit))
+		cachecare_begin(&c.care, f->fd, start, c.limit - start);
 	while (!over(&c)) {
 		uint64_t data, end;
 

@@ -36,8 +36,12 @@ find_past(struct paging *g, uint64_t number, struct error *err)
 
 	if (g->old != NULL)
 		found = map_old_region(g->old, number, &g->past, &g->past_id, err);
-	if (found < 0)
-		return error_prefix(err, "read the previous restore point");
+	if (found < 0) {
+		if (!worker_past_damaged(g->w, g->f->entry, err))
+			return err->code;
+		g->old = NULL; /* damage in one place, and no more trust in the rest */
+		found = 0;
+	}
 	/* Of a region that was a hole nothing can be reused. */
 	g->known = found > 0 && !blob_id_is_hole(&g->past_id) &&
 		   g->past.page_shift == g->now.page_shift;
@@ -250,7 +254,10 @@ next_region(struct paging *g, struct cachecare *care, unsigned region, uint64_t 
 	find_holes(g, at, want, holes);
 	bool empty = all_holes(g, holes, want);
 	*ret_n = empty ? want : 0;
-	if (!empty && read_region(g, care, at, want, ret_n, &why) < 0)
+	if (empty)
+		atomic_fetch_add_explicit(&g->w->mover->progress->bytes_done, want,
+					  memory_order_relaxed);
+	else if (read_region(g, care, at, want, ret_n, &why) < 0)
 		return slice_failed(g->w, g->f, why.sys, err);
 	if (*ret_n < want)
 		slice_ended(g->f, at + *ret_n);
@@ -259,18 +266,20 @@ next_region(struct paging *g, struct cachecare *care, unsigned region, uint64_t 
 	part->n_regions = region + 1;
 	part->waiting++;
 	part->length += *ret_n;
-	return empty ? slice_arrived(g->w, part, region, &hole, err) :
-		       take_region(g, region, at, *ret_n, g->w->buffer, holes, err);
+	return empty ? slice_arrived(g->w, part, region, &hole, err)
+		     : take_region(g, region, at, *ret_n, g->w->buffer, holes, err);
 }
 
 /* All regions of the part; ends early when there is no more, or no use. */
 static int
 read_part(struct paging *g, uint64_t start, uint64_t limit, struct error *err)
 {
-	struct cachecare care;
+	struct cachecare care = {0};
 	unsigned region = 0;
 
-	cachecare_begin(&care, g->f->fd, start, limit - start);
+	/* To read ahead in a hole would fill the cache with zeros. */
+	if (!slice_is_hole(g->f, start, limit))
+		cachecare_begin(&care, g->f->fd, start, limit - start);
 	for (uint64_t at = start; at < limit; at += REGION_SIZE, region++) {
 		size_t want = (size_t)MIN(limit - at, (uint64_t)REGION_SIZE), n;
 
@@ -358,8 +367,9 @@ page(struct paging *g, size_t number, struct error *err)
 	CLEAN(map_old_closep) struct map_old *old = NULL;
 
 	if (past != NULL && past->node_flags & NODE_PAGED &&
-	    map_old_open(g->w->reader, SLICE(past->content, past->n), past->size, &old, err) < 0)
-		return error_prefix(err, "read the previous restore point");
+	    map_old_open(g->w->reader, SLICE(past->content, past->n), past->size, &old, err) < 0 &&
+	    !worker_past_damaged(g->w, f->entry, err))
+		return err->code;
 	g->old = old;
 	inspect_begin(&g->in, g->w, f->entry, f->fd);
 	if (!(f->entry->flags & ENTRY_PAGED))

@@ -123,6 +123,15 @@ count(struct mover_worker *w, const struct entry *e)
 				  memory_order_relaxed);
 }
 
+void
+source_left_out(struct mover_worker *w, const struct entry *e)
+{
+	struct progress *p = w->mover->progress;
+
+	atomic_fetch_add_explicit(&p->files_done, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&p->bytes_total, e->node.size, memory_order_relaxed);
+}
+
 int
 source_finish(struct mover_worker *w, struct entry *e, int fd, uint64_t size, struct error *err)
 {

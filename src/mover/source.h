@@ -48,6 +48,9 @@ source_sparse(const struct stat *st)
 	return (uint64_t)st->st_blocks * 512 + 4096 <= (uint64_t)st->st_size;
 }
 
+/* It could not be read, which was told: count it as done all the same. */
+void source_left_out(struct mover_worker *w, const struct entry *e);
+
 /* The content of another name of the same inode, if it was read before. 1: taken over, and counted. */
 CHECKED int source_linked(struct mover_worker *w, struct entry *e, struct error *err);
 

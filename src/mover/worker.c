@@ -53,6 +53,19 @@ worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what, 
 	return OK;
 }
 
+bool
+worker_past_damaged(struct mover_worker *w, struct entry *e, struct error *err)
+{
+	if (err->code != ERR_CORRUPT) {
+		(void)error_prefix(err, "read the previous restore point");
+		return false;
+	}
+	worker_warn(w, e, ERR_CORRUPT, false,
+		    "the previous restore point is damaged here, so it is read anew: %s", err->msg);
+	*err = ERROR_INIT;
+	return true;
+}
+
 void
 worker_scanned(struct mover *m)
 {

@@ -80,6 +80,13 @@ void worker_warn(struct mover_worker *w, struct entry *e, enum err code, bool se
 CHECKED int worker_lost(struct mover_worker *w, struct entry *e, int sys, const char *what,
 			struct error *err);
 
+/*
+ * Something of the previous restore point could not be read. True if that is damage: it is told, `err`
+ * is reset, and the caller goes on as if there had been no such thing; what is backed up now does not
+ * depend on it. Any other failure is one.
+ */
+CHECKED bool worker_past_damaged(struct mover_worker *w, struct entry *e, struct error *err);
+
 /* A folder's entries are all known: when there is none left of which they are not, so is the total. */
 void worker_scanned(struct mover *m);
 /* Stop everything with this error, unless something failed before. */

@@ -56,7 +56,7 @@ hooked_begin(struct store *s, const char *name, struct store_upload **ret, struc
 
 	(void)pthread_mutex_lock(&h->lock);
 	if (h->bed->hook != NULL && strncmp(name, "packs/", 6) == 0) {
-		void (*hook)(struct bed *b) = h->bed->hook;
+		void (*hook)(struct bed * b) = h->bed->hook;
 
 		h->bed->hook = NULL;
 		hook(h->bed);
@@ -114,9 +114,8 @@ bed_new(void)
 	h->base.ops = &hooked_ops;
 	h->bed = b;
 	(void)pthread_mutex_init(&h->lock, NULL);
-	struct store *memory;
-	assert_int_equal(store_mem_open(&memory, &b->err), OK);
-	assert_int_equal(store_fault_open(memory, &b->fault, &b->err), OK);
+	assert_int_equal(store_mem_open(&b->memory, &b->err), OK);
+	assert_int_equal(store_fault_open(b->memory, &b->fault, &b->err), OK);
 	h->inner = b->fault;
 	b->store = &h->base;
 	assert_int_equal(secret_random(32, &b->key, &b->err), OK);

@@ -34,6 +34,7 @@ struct bed {
 	char base[48];
 	char src[64]; /* BASE/src: the folder that is backed up */
 	struct store *store; /* in memory, wrapped: see hook */
+	struct store *memory; /* what is at the bottom (store/mem.h) */
 	struct store *fault; /* the wrapper that fails on command (store/fault.h) */
 	/* Called once, when the first pack is begun, which is in the middle of reading. */
 	void (*hook)(struct bed *b);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/fs.h"
-#include "mover/bed.h"
 #include "mover/attributes.h"
+#include "mover/bed.h"
 
 struct compare {
 	struct bed *b;

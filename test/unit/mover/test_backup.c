@@ -30,9 +30,9 @@ make_socket(struct bed *b, const char *name)
 static void
 make_every_kind(struct bed *b)
 {
-	static const size_t sizes[] = {0,	  1,	   4095,    65536,     65537,	100000,
-				       262143,	  262144,  262145,  1 << 20,   3000001, 17 << 20,
-				       (64 << 20) + 4097};
+	static const size_t sizes[] = {
+		0,      1,      4095,    65536,   65537,    100000,           262143,
+		262144, 262145, 1 << 20, 3000001, 17 << 20, (64 << 20) + 4097};
 	char name[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -187,7 +187,8 @@ wide_folder(void **state)
 
 	bed_dir(b, "wide");
 	for (int i = 0; i < N; i++) {
-		(void)snprintf(name, sizeof(name), i % 50 == 0 ? "wide/d%d" : "wide/f%d", i * 7919 % N);
+		(void)snprintf(name, sizeof(name), i % 50 == 0 ? "wide/d%d" : "wide/f%d",
+			       i * 7919 % N);
 		if (i % 50 == 0)
 			bed_dir(b, name);
 		else
@@ -384,7 +385,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(every_kind_comes_back, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(hard_links_are_read_once, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(unchanged_is_not_read, bed_setup, bed_teardown),
-		cmocka_unit_test_setup_teardown(fresh_files_are_read_again, bed_setup, bed_teardown),
+		cmocka_unit_test_setup_teardown(fresh_files_are_read_again, bed_setup,
+						bed_teardown),
 		cmocka_unit_test_setup_teardown(wide_folder, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(deep_folders, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(holes_stay_holes, bed_setup, bed_teardown),

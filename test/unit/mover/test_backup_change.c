@@ -11,6 +11,8 @@
 
 #include "mover/bed.h"
 #include "store/fault.h"
+#include "store/mem.h"
+#include "store/store.h"
 
 enum { BIG = 24 << 20 };
 
@@ -247,6 +249,46 @@ the_store_fails(void **state)
 	}
 }
 
+static int
+damage_pack(void *arg, const struct store_entry *entry, struct error *err)
+{
+	struct bed *b = arg;
+	size_t n;
+	uint8_t *p = store_mem_bytes(b->memory, entry->name, &n);
+
+	(void)err;
+	for (size_t i = 100; i < n; i += 50)
+		p[i] ^= 1;
+	return OK;
+}
+
+/* What is backed up now does not need what was backed up before. */
+static void
+the_previous_point_is_damaged(void **state)
+{
+	struct bed *b = *state;
+	struct blob_id tree;
+	int fd;
+
+	bed_file(b, "disk.img", 16 << 20, 1);
+	bed_dir(b, "dir");
+	bed_text(b, "dir/text", "x");
+	bed_later();
+	bed_backup(b, NULL, &tree);
+	assert_int_equal(store_list(b->memory, "packs/", damage_pack, b, &b->err), OK);
+	fd = bed_open(b, "disk.img", O_WRONLY);
+	assert_int_equal(pwrite(fd, "y", 1, 5 << 20), 1);
+	(void)close(fd);
+	bed_later();
+	bed_backup(b, &tree, &tree);
+	assert_true(b->n_warnings > 0);
+	for (size_t i = 0; i < b->n_warnings; i++) {
+		assert_int_equal(b->warnings[i].code, ERR_CORRUPT);
+		assert_false(b->warnings[i].serious);
+	}
+	assert_true(b->progress.files_done == b->progress.files_total);
+}
+
 static void
 out_of_order(void **state)
 {
@@ -277,6 +319,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(stopped_on_request, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(stopped_by_the_check, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(the_store_fails, bed_setup, bed_teardown),
+		cmocka_unit_test_setup_teardown(the_previous_point_is_damaged, bed_setup,
+						bed_teardown),
 		cmocka_unit_test_setup_teardown(out_of_order, bed_setup, bed_teardown),
 	};
 

@@ -17,8 +17,9 @@ enum { PAGE = 8192, SEGMENT_PAGES = 512 };
 static char top[128], space[128], tail_source[160];
 static char at_top[] = "", at_space[] = "spaces/77", at_tail[] = "wal/000002", at_label[] = "label",
 	    at_deep[] = "new/folder/note", name_main[] = "main", format[] = "postgresql",
-	    no_wal[] = "wal/*", no_pid[] = "*.pid", no_stat[] = "stat/*", control[] = "global/control",
-	    in_base[] = "base/*/[0-9]*", in_space[] = "spaces/*/[0-9]*";
+	    no_wal[] = "wal/*", no_pid[] = "*.pid", no_stat[] = "stat/*",
+	    control[] = "global/control", in_base[] = "base/*/[0-9]*",
+	    in_space[] = "spaces/*/[0-9]*";
 static char *excludes[] = {no_wal, no_pid, no_stat};
 static char *lasts[] = {control};
 static char *paged[] = {in_base, in_space};
@@ -32,9 +33,9 @@ static struct component_file tail_files[] = {
 static struct component
 make_component(struct bed *b)
 {
-	static const char *const dirs[] = {"data",	"data/base",	   "data/base/5",
-					   "data/global", "data/stat",	   "data/wal",
-					   "data/wal/status", "data/spaces", "space"};
+	static const char *const dirs[] = {
+		"data",     "data/base",       "data/base/5", "data/global", "data/stat",
+		"data/wal", "data/wal/status", "data/spaces", "space"};
 
 	(void)snprintf(top, sizeof(top), "%s/data", b->src);
 	(void)snprintf(space, sizeof(space), "%s/space", b->src);
@@ -269,6 +270,25 @@ make_relation(struct bed *b, const char *name, uint32_t first_block, uint32_t n)
 	(void)close(fd);
 }
 
+/* One bad page in a large file, in a later segment file, in a small one; and 20 in one. */
+static void
+damage(struct bed *b)
+{
+	static const struct {
+		const char *name;
+		off_t page;
+	} bad[] = {{"data/base/5/100", 7}, {"data/base/5/100.1", 39}, {"data/base/5/200", 2}};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		int fd = bed_open(b, bad[i].name, O_WRONLY);
+		assert_int_equal(pwrite(fd, "x", 1, bad[i].page * PAGE + 5000), 1);
+		(void)close(fd);
+	}
+	int fd = bed_open(b, "space/300", O_WRONLY);
+	for (off_t i = 0; i < 20; i++)
+		assert_int_equal(pwrite(fd, "x", 1, i * PAGE + 5000), 1);
+	(void)close(fd);
+}
+
 static void
 checksums_are_verified(void **state)
 {
@@ -301,20 +321,7 @@ checksums_are_verified(void **state)
 	assert_true(bed_find_at(b, &tree, "base/5/100.1", &hold, &node));
 	assert_true(node.flags & NODE_PAGED);
 
-	/* One bad page in a large file, in a later segment file, in a small one; and 20 in one. */
-	static const struct {
-		const char *name;
-		off_t page;
-	} bad[] = {{"data/base/5/100", 7}, {"data/base/5/100.1", 39}, {"data/base/5/200", 2}};
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		int fd = bed_open(b, bad[i].name, O_WRONLY);
-		assert_int_equal(pwrite(fd, "x", 1, bad[i].page * PAGE + 5000), 1);
-		(void)close(fd);
-	}
-	int fd = bed_open(b, "space/300", O_WRONLY);
-	for (off_t i = 0; i < 20; i++)
-		assert_int_equal(pwrite(fd, "x", 1, i * PAGE + 5000), 1);
-	(void)close(fd);
+	damage(b);
 	for (int round = 0; round < 2; round++) { /* and told every time */
 		bed_later();
 		backup(b, &c, &tail, &tree, &tree);

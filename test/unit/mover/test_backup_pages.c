@@ -121,7 +121,7 @@ static void
 sizes_change(void **state)
 {
 	static const off_t sizes[] = {17 * MIB + 100, 17 * MIB + 5000, 65 * MIB + 1,
-				      64 * MIB,	      17 * MIB,	       18 * MIB};
+				      64 * MIB,       17 * MIB,        18 * MIB};
 	struct bed *b = *state;
 	struct blob_id tree;
 	int fd;
@@ -157,8 +157,8 @@ holes_come_and_go(void **state)
 	again(b, &tree);
 	assert_true(b->hole_bytes == 40960);
 	assert_true(b->stats.bytes_new < 20000);
-	assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 7 * MIB,
-				   3 * MIB), 0);
+	assert_int_equal(
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 7 * MIB, 3 * MIB), 0);
 	again(b, &tree);
 	assert_true(b->hole_bytes == 40960 + 3 * MIB);
 	/* Zeros that are written are data, and fill a hole. */
@@ -231,12 +231,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(few_changed_pages_are_cheap, bed_setup, bed_teardown),
+		cmocka_unit_test_setup_teardown(few_changed_pages_are_cheap, bed_setup,
+						bed_teardown),
 		cmocka_unit_test_setup_teardown(many_generations, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(sizes_change, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(holes_come_and_go, bed_setup, bed_teardown),
-		cmocka_unit_test_setup_teardown(changes_in_place_are_noticed, bed_setup, bed_teardown),
-		cmocka_unit_test_setup_teardown(pages_of_many_files_travel, bed_setup, bed_teardown),
+		cmocka_unit_test_setup_teardown(changes_in_place_are_noticed, bed_setup,
+						bed_teardown),
+		cmocka_unit_test_setup_teardown(pages_of_many_files_travel, bed_setup,
+						bed_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

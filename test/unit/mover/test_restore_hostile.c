@@ -21,6 +21,7 @@
 #include <sys/xattr.h>
 
 #include "base/fs.h"
+#include "repo/map.h"
 #include "store/mem.h"
 
 enum { MIB = 1 << 20 };
@@ -196,6 +197,64 @@ a_chunk_that_is_another_blob_is_found_out(void **state)
 	assert_int_equal(s->serious, 1);
 	scene_expect_text(s, "a", "what was meant");
 	scene_expect_absent(s, "b");
+}
+
+/* A paged file of one page, whose fingerprint is as given. */
+static struct node
+one_page(struct scene *s, const char *name, const uint8_t *page, const uint8_t fingerprint[16])
+{
+	CLEAN(free_ptr) struct region *g = calloc(1, sizeof(*g));
+	struct node node = scene_plain(name, NODE_FILE);
+	struct buf content = BUF_INIT(NODE_CONTENT_MAX);
+	struct blob_id region, id;
+	struct map_segment segment = {
+		.length = 8192, .paged = true, .n_regions = 1, .regions = &region};
+
+	assert_non_null(g);
+	g->length = 8192;
+	g->page_shift = 13;
+	g->n_pages = g->n_blobs = 1;
+	g->blobs[0] = rig_put(s->rig, BLOB_PAGES, page, 8192);
+	memcpy(g->fingerprints[0], fingerprint, 16);
+	rig_ok(s->rig, map_put_region(s->rig->sink, g, &region, &s->rig->err));
+	rig_ok(s->rig, map_put_segment(s->rig->sink, &segment, &id, &s->rig->err));
+	rig_ok(s->rig, map_encode_segments(s->rig->sink, &id, 1, &content, &s->rig->err));
+	node.size = 8192;
+	node.content = buf_slice(&content);
+	(void)scene_hold(s, content.p);
+	return node;
+}
+
+static void
+pages_that_are_not_the_ones_meant_are_found_out(void **state)
+{
+	struct scene *s = *state;
+	uint8_t page[8192], other[8192], right[16], wrong[16], none[16] = {0};
+
+	rig_fill(page, sizeof(page), 1);
+	rig_fill(other, sizeof(other), 2);
+	rig_ok(s->rig, repo_sink_fingerprint(s->rig->sink, SLICE(page, 8192), right, &s->rig->err));
+	rig_ok(s->rig,
+	       repo_sink_fingerprint(s->rig->sink, SLICE(other, 8192), wrong, &s->rig->err));
+	struct node nodes[] = {
+		one_page(s, "none", page, none),
+		one_page(s, "right", page, right),
+		one_page(s, "wrong", page, wrong),
+	};
+	struct blob_id tree = scene_tree(s, nodes, ARRAY_SIZE(nodes));
+
+	assert_int_equal(scene_restore(s, &tree), OK);
+	assert_int_equal(s->serious, 2);
+	scene_expect(s, "right", page, sizeof(page));
+	scene_expect_absent(s, "none");
+	scene_expect_absent(s, "wrong");
+	assert_true(scene_warned(s, "wrong: the page at 0 does not match its fingerprint"));
+
+	/* Over existing content, too: it stays, and the loss is told. */
+	scene_put(s, "wrong", "something else");
+	s->options.mode = RESTORE_DELTA;
+	assert_int_equal(scene_restore(s, &tree), OK);
+	assert_int_equal(s->serious, 2);
 }
 
 static void
@@ -585,6 +644,7 @@ main(void)
 		TEST(restored_links_are_not_followed_either),
 		TEST(sizes_that_lie_are_found_out),
 		TEST(a_chunk_that_is_another_blob_is_found_out),
+		TEST(pages_that_are_not_the_ones_meant_are_found_out),
 		TEST(foreign_attributes_are_refused),
 		TEST(a_folder_swapped_for_a_link_leads_nowhere),
 		TEST(damaged_packs_cost_only_their_files),

@@ -493,14 +493,20 @@ prune_with_fault(enum store_fault kind, bool persistent, uint64_t n, bool due)
 static void
 store_faults(void **state)
 {
-	static const enum store_fault kinds[] = {STORE_FAULT_ERROR, STORE_FAULT_LOST_REPLY,
-						 STORE_FAULT_SHORT};
+	static const struct {
+		enum store_fault kind;
+		bool persistent, due; /* due: what was marked before is swept; else all is marked now */
+	} cases[] = {
+		{STORE_FAULT_ERROR, false, true},	{STORE_FAULT_ERROR, false, false},
+		{STORE_FAULT_ERROR, true, true},	{STORE_FAULT_LOST_REPLY, false, true},
+		{STORE_FAULT_LOST_REPLY, true, false}, {STORE_FAULT_SHORT, false, false},
+	};
 
 	(void)state;
-	for (size_t k = 0; k < 4 * ARRAY_SIZE(kinds); k++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint64_t n = 1;
 
-		while (prune_with_fault(kinds[k / 4], (k & 1) != 0, n, (k & 2) != 0))
+		while (prune_with_fault(cases[i].kind, cases[i].persistent, n, cases[i].due))
 			n++;
 		assert_true(n > 3);
 	}
