@@ -2,7 +2,8 @@
 
 /*
  * Making paths absolute. ".." cannot be taken away on paper: behind a symbolic link it leads
- * elsewhere. Such paths are resolved by the system, and only they.
+ * elsewhere. So everything up to the last ".." is resolved by the system, and only that: what comes
+ * after it may be a link that is meant.
  */
 #include "cli/paths.h"
 
@@ -42,6 +43,32 @@ append_parts(struct buf *b, const char *path, struct error *err)
 	return OK;
 }
 
+/* *ret_base: all up to the last "..", resolved; *path becomes what is left. */
+static int
+resolve_parent(const char **path, char **ret_base, struct error *err)
+{
+	CLEAN(free_ptr) char *head = NULL;
+	const char *rest = *path;
+
+	for (const char *p = *path; *p != '\0';) {
+		size_t n = strcspn(p, "/");
+		bool dotdot = n == 2 && p[0] == '.' && p[1] == '.';
+
+		p += n;
+		p += strspn(p, "/");
+		if (dotdot)
+			rest = p;
+	}
+	head = strndup(*path, (size_t)(rest - *path));
+	if (head == NULL)
+		return error_no_memory(err);
+	*ret_base = realpath(head, NULL);
+	if (*ret_base == NULL)
+		return error_sys(err, ERR_SOURCE, "resolve '%s'", head);
+	*path = rest;
+	return OK;
+}
+
 int
 paths_absolute(const char *path, char **ret, struct error *err)
 {
@@ -51,10 +78,8 @@ paths_absolute(const char *path, char **ret, struct error *err)
 	if (path[0] == '\0')
 		return error_set(err, ERR_USAGE, "a path is empty");
 	if (has_dotdot(path)) {
-		base = realpath(path, NULL);
-		if (base == NULL)
-			return error_sys(err, ERR_SOURCE, "resolve '%s'", path);
-		path = "";
+		if (resolve_parent(&path, &base, err) < 0)
+			return err->code;
 	} else if (path[0] != '/') {
 		base = get_current_dir_name();
 		if (base == NULL)

@@ -184,8 +184,8 @@ points_show_one(const struct cli *cli, const struct point *p, struct error *err)
 	out_text("Time:     %s, took %s\n", units_time(p->start_ns, a),
 		 units_elapsed(p->end_ns - MIN(p->start_ns, p->end_ns), b));
 	out_text("What:     %s\n", points_what(p, what, sizeof(what)));
-	out_text("Size:     %s in %s files\n", units_bytes(points_stat(p, "bytes"), a),
-		 units_count(points_stat(p, "files"), b));
+	out_text("Size:     %s in %s\n", units_bytes(points_stat(p, "bytes"), a),
+		 units_of(points_stat(p, "files"), "file", b));
 	out_text("Stored:   %s for this restore point\n",
 		 units_bytes(points_stat(p, "bytes_stored"), a));
 	out_text("State:    consistency %s, %s\n", point_consistency_name(p->consistency),

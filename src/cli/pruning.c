@@ -28,11 +28,11 @@ report_json(const struct prune_stats *s, bool dry)
 static void
 report_text(const struct cli *cli, const struct prune_stats *s, bool dry)
 {
-	char a[UNITS_MAX], b[UNITS_MAX];
+	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX];
 
-	out_text("%s%s in %llu packs\n",
+	out_text("%s%s in %s\n",
 		 dry ? "Would remove: " : "Removed: ", units_bytes(s->removed_bytes, a),
-		 (unsigned long long)s->removed);
+		 units_of(s->removed, "pack", b));
 	if (cli->quiet)
 		return;
 	out_text("Marked now: %s; waiting from earlier: %s\n", units_bytes(s->marked_bytes, a),
@@ -41,10 +41,9 @@ report_text(const struct cli *cli, const struct prune_stats *s, bool dry)
 		out_text("Copied out of mostly unneeded packs: %s\n",
 			 units_bytes(s->repacked_bytes, a));
 	if (s->unmarked > 0)
-		out_text("Back in use: %llu packs\n", (unsigned long long)s->unmarked);
-	out_text("Stored before: %s, of which %s are needed by %llu restore points\n",
-		 units_bytes(s->bytes, a), units_bytes(s->needed_bytes, b),
-		 (unsigned long long)s->points);
+		out_text("Back in use: %s\n", units_of(s->unmarked, "pack", a));
+	out_text("Stored before: %s, of which %s are needed by %s\n", units_bytes(s->bytes, a),
+		 units_bytes(s->needed_bytes, b), units_of(s->points, "restore point", c));
 	if (s->next_sweep_ns > 0)
 		out_text("What is marked can be removed by a prune after %s\n",
 			 units_time(s->next_sweep_ns, a));

@@ -95,6 +95,15 @@ units_count(uint64_t n, char text[UNITS_MAX])
 }
 
 char *
+units_of(uint64_t n, const char *what, char text[UNITS_MAX])
+{
+	units_count(n, text);
+	size_t used = strlen(text);
+	(void)snprintf(text + used, UNITS_MAX - used, " %s%s", what, n == 1 ? "" : "s");
+	return text;
+}
+
+char *
 units_time(uint64_t wall_ns, char text[UNITS_MAX])
 {
 	time_t t = (time_t)(wall_ns / NS_PER_S);

@@ -84,12 +84,12 @@ report(const struct cli *cli, const struct restore_result *r, const char *target
 				   (json_int_t)r->warnings, "elapsed_ms",
 				   (json_int_t)(elapsed_ns / NS_PER_MS)));
 	else
-		out_text("Restored %.8s to %s: %s files, %s in %s (%s)\n", r->id_text, target,
-			 units_count(s->files, a), units_bytes(s->bytes, b),
+		out_text("Restored %.8s to %s: %s, %s in %s (%s)\n", r->id_text, target,
+			 units_of(s->files, "file", a), units_bytes(s->bytes, b),
 			 units_elapsed(elapsed_ns, c), units_rate(s->bytes, elapsed_ns, d));
 	if (!cli->json && !cli->quiet && invocation_has(cli->inv, FLAG_DELTA))
-		out_text("Written: %s; removed: %s files\n", units_bytes(s->bytes_written, a),
-			 units_count(s->files_removed, b));
+		out_text("Written: %s; removed: %s\n", units_bytes(s->bytes_written, a),
+			 units_of(s->files_removed, "file", b));
 	if (r->warnings_dropped > 0)
 		show_note(cli, "... and %" PRIu64 " more warnings", r->warnings_dropped);
 	if (invocation_has(cli->inv, FLAG_STATS) && stages_restore(cli, r, err) < 0)

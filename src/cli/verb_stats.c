@@ -81,10 +81,10 @@ verb_stats(struct cli *cli, struct error *err)
 	out_text("Restore points: %s\n", units_count(t.points, a));
 	out_text("Backed up:      %s in all restore points together\n",
 		 units_bytes(t.logical_bytes, a));
-	out_text("Stored:         %s in %s files\n", units_bytes(t.stored_bytes, a),
-		 units_count(t.objects, b));
-	out_text("Packs:          %s with %s pieces of data\n", units_count(t.packs, a),
-		 units_count(t.blobs, b));
+	out_text("Stored:         %s in %s\n", units_bytes(t.stored_bytes, a),
+		 units_of(t.objects, "file", b));
+	out_text("Packs:          %s with %s of data\n", units_count(t.packs, a),
+		 units_of(t.blobs, "piece", b));
 	/* Hundredths, so that no floating point is needed. */
 	percent = t.stored_bytes > 0
 			  ? (uint64_t)((__uint128_t)t.logical_bytes * 100 / t.stored_bytes)

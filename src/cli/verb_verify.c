@@ -65,15 +65,16 @@ report(const struct cli *cli, const struct verify_stats *s, uint64_t elapsed_ns)
 	}
 	units_elapsed(elapsed_ns, a);
 	if (atomic_load(&s->bytes_done) > 0)
-		out_text("Checked %s restore points and %s of stored data in %s: ",
-			 units_count(s->points, b), units_bytes(atomic_load(&s->bytes_done), c), a);
+		out_text("Checked %s and %s of stored data in %s: ",
+			 units_of(s->points, "restore point", b),
+			 units_bytes(atomic_load(&s->bytes_done), c), a);
 	else
-		out_text("Checked the structure of %s restore points in %s: ",
-			 units_count(s->points, b), a);
+		out_text("Checked the structure of %s in %s: ",
+			 units_of(s->points, "restore point", b), a);
 	if (atomic_load(&s->problems) == 0)
 		out_text("no problems\n");
 	else
-		out_text("%s problems\n", units_count(atomic_load(&s->problems), b));
+		out_text("%s\n", units_of(atomic_load(&s->problems), "problem", b));
 	if (s->unlisted_packs > 0 && !cli->quiet)
 		out_text("%" PRIu64
 			 " packs are in no index: left by an interrupted backup, harmless\n",

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * PostgreSQL's page checksum: FNV-1a, varied so that it runs in parallel. The page is read as rows of
- * 32 words; each column is hashed by itself, two rows of zeroes stir what came last, the 32 results
- * are folded by XOR, and the block number and a reduction to 1 .. 65535 follow. The field that holds
- * the checksum counts as zero.
+ * PostgreSQL's page checksum: FNV-1a, varied so that it runs in parallel. The page is read as rows
+ * of 32 words; each column is hashed by itself, two rows of zeroes stir what came last, the 32
+ * results are folded by XOR, and the block number and a reduction to 1 .. 65535 follow. The field
+ * that holds the checksum counts as zero.
  *
  * With AVX2 it is several times as fast, which is why that is compiled beside the plain version and
  * chosen at run time.
@@ -153,8 +153,8 @@ is_zero(const uint8_t *p, uint32_t n)
 static enum page_verdict
 page_postgresql_check(const uint8_t *page, uint32_t page_size, uint64_t block, uint64_t start_lsn)
 {
-	/* A page that was added to its relation but never filled is all zeroes, and has no checksum.
-	 * Its "upper" is what PostgreSQL itself looks at first. */
+	/* A page that was added to its relation but never filled is all zeroes, and has no
+	 * checksum. Its "upper" is what PostgreSQL itself looks at first. */
 	if (get16(page + AT_UPPER) == 0 && is_zero(page, page_size))
 		return PAGE_GOOD;
 	if (page_postgresql_checksum(page, page_size, (uint32_t)block) == get16(page + AT_CHECKSUM))

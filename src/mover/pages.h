@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Page inspectors: what the mover can tell about pages of a database while it reads them. An inspector
- * is a pure function of a page's bytes.
+ * Page inspectors: what the mover can tell about pages of a database while it reads them. An
+ * inspector is a pure function of a page's bytes.
  */
 #ifndef HF_MOVER_PAGES_H
 #define HF_MOVER_PAGES_H

@@ -36,7 +36,7 @@ make_target(const char *path, struct error *err)
 	if (n > 0) {
 		int rc = fs_mkdirs(AT_FDCWD, above, 0755, err);
 		if (rc < 0)
-			return rc;
+			return error_hint(err, "check the path of the target");
 	}
 	if (mkdir(path, 0700) == 0)
 		return 1;

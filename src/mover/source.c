@@ -36,9 +36,12 @@ bool
 source_racy(const struct node *node, uint64_t now_ns)
 {
 	uint64_t margin = node->ctime_ns % (int64_t)NS_PER_S == 0 ? RACY_COARSE_NS : RACY_NS;
-	int64_t latest = MAX(node->ctime_ns, node->mtime_ns);
+	int64_t ctime = node->ctime_ns, mtime = node->mtime_ns;
 
-	return latest >= 0 && (uint64_t)latest + margin > now_ns;
+	/* Anybody can set mtime; in the future it tells nothing of the clock that stamps changes. */
+	if (mtime >= 0 && (uint64_t)mtime > now_ns + margin)
+		mtime = 0;
+	return MAX(ctime, mtime) >= 0 && (uint64_t)MAX(ctime, mtime) + margin > now_ns;
 }
 
 int

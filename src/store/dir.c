@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Objects as files below a folder: opening, reading, removing. Uploads are in dir_upload.c, walks over
- * what is there in dir_list.c.
+ * Objects as files below a folder: opening, reading, removing. Uploads are in dir_upload.c, walks
+ * over what is there in dir_list.c.
  *
  * The one thing to know: "not there" is said only when the system said so about this very name in a
- * repository that still exists. Everything else that keeps us from seeing an object or a folder is an
- * error, because whoever takes "I could not look" for "there is nothing" will delete or overwrite.
+ * repository that still exists. Everything else that keeps us from seeing an object or a folder is
+ * an error, because whoever takes "I could not look" for "there is nothing" will delete or
+ * overwrite.
  */
 #include "store/dir.h"
 

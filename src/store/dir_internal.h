@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the files of the folder store share: its state, and how its errors and folder syncs are made.
- * Nobody else includes this, except its tests. */
+/* What the files of the folder store share: its state, and how its errors and folder syncs are
+ * made. Nobody else includes this, except its tests. */
 #ifndef HF_STORE_DIR_INTERNAL_H
 #define HF_STORE_DIR_INTERNAL_H
 
@@ -42,8 +42,8 @@ struct dir {
 enum err dir_raise(struct error *err, enum err code, const char *verb, const char *name);
 /* fsync of the folder that holds path. */
 CHECKED int dir_sync_parent(int dirfd, const char *path, struct error *err);
-/* To be asked after ENOENT, and OK only then is a reason to believe it: a removed folder answers every
- * question that way. */
+/* To be asked after ENOENT, and OK only then is a reason to believe it: a removed folder answers
+ * every question that way. */
 CHECKED int dir_check_there(const struct dir *d, struct error *err);
 
 /* For CLEAN(). */

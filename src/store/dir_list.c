@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Walks over the folders of the folder store: listing objects, and removing what interrupted uploads
- * left. A walk that cannot see everything fails as a whole. Entries that cannot be objects by their
- * names are none of ours, whatever they are.
+ * Walks over the folders of the folder store: listing objects, and removing what interrupted
+ * uploads left. A walk that cannot see everything fails as a whole. Entries that cannot be objects
+ * by their names are none of ours, whatever they are.
  */
 #include "store/dir_internal.h"
 

@@ -123,7 +123,7 @@ settled_add(struct dir *d, const char *folder)
 	(void)pthread_mutex_unlock(&d->settled_lock);
 }
 
-/* Create the folders of `name` that are not known to be there. Their durability is commit's work. */
+/* Create the folders of `name` that are not known to be there; commit makes them durable. */
 static int
 make_folders(struct dir *d, const char *name, struct error *err)
 {
@@ -146,9 +146,9 @@ make_folders(struct dir *d, const char *name, struct error *err)
 }
 
 /*
- * Make a name durable: sync its folder, and the folders above until one is known to be durable. That
- * a folder existed when we came means nothing: another process may have made it just before and not
- * have synced it yet.
+ * Make a name durable: sync its folder, and the folders above until one is known to be durable.
+ * That a folder existed when we came means nothing: another process may have made it just before
+ * and not have synced it yet.
  */
 static int
 settle(struct dir *d, const char *name, struct error *err)
@@ -279,7 +279,7 @@ dir_upload_write(struct store_upload *base, const void *p, size_t n, struct erro
 		u->size_bytes += piece;
 		if (u->size_bytes - u->started_bytes < WRITE_BACK_BYTES)
 			break;
-		/* So that commit's fsync finds little left to do. Whether it worked, fsync tells. */
+		/* So that fsync finds little left to do; whether it worked, fsync tells. */
 		(void)sync_file_range(u->fd, (off_t)u->started_bytes, WRITE_BACK_BYTES,
 				      SYNC_FILE_RANGE_WRITE);
 		u->started_bytes = u->size_bytes;
@@ -332,8 +332,8 @@ has_name(const struct upload *u, const struct stat *ours)
 /*
  * Give the synced file its name.
  *
- * That this failed does not mean that it was not done: a server that is asked again because its reply
- * was lost says EEXIST about its own work. So we look.
+ * That this failed does not mean that it was not done: a server that is asked again because its
+ * reply was lost says EEXIST about its own work. So we look.
  */
 static int
 publish(struct upload *u, struct error *err)
@@ -343,8 +343,8 @@ publish(struct upload *u, struct error *err)
 
 	if (fstat(u->fd, &ours) < 0)
 		return dir_raise(err, ERR_STORE_WRITE, "look at", u->name);
-	/* A server may report only now what it could not write. A file without a name must be open to
-	 * get one, but these are only on local file systems. */
+	/* A server may report only now what it could not write. A file without a name must be open
+	 * to get one, but these are only on local file systems. */
 	if (named && close(STEAL_FD(u->fd)) < 0)
 		return dir_raise(err, ERR_STORE_WRITE, "close", u->name);
 	if ((named ? publish_named(u) : publish_unnamed(u)) == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The failing store. Each operation asks next_fault() what is to happen to it; that is the only place
- * that counts and decides, under one lock, so that with several threads exactly the armed number of
- * operations fails.
+ * The failing store. Each operation asks next_fault() what is to happen to it; that is the only
+ * place that counts and decides, under one lock, so that with several threads exactly the armed
+ * number of operations fails.
  */
 #include "store/fault.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A store that wraps another and fails on command, to prove that what lies above it never loses data
- * and never lies. Counts every operation (all calls of a store but abort and close); the n-th (from 1)
- * fails, once or from then on. A kind of fault that cannot happen to that operation waits for the next
- * one it can happen to, so every n up to the last such operation is a different test.
+ * A store that wraps another and fails on command, to prove that what lies above it never loses
+ * data and never lies. Counts every operation (all calls of a store but abort and close); the n-th
+ * (from 1) fails, once or from then on. A kind of fault that cannot happen to that operation waits
+ * for the next one it can happen to, so every n up to the last such operation is a different test.
  *
  * What fails says so in its message ("injected"). After a failed write the upload can only be
  * aborted: a commit fails with ERR_BAD_STATE, whatever the wrapped store would have done.

@@ -2,8 +2,8 @@
 
 /*
  * The cache of open files. A handful of slots searched one after the other under one lock: that is
- * quicker than any structure as long as there are a few dozen, and nothing is allocated after start.
- * Descriptors are closed outside the lock, because close may wait for a server.
+ * quicker than any structure as long as there are a few dozen, and nothing is allocated after
+ * start. Descriptors are closed outside the lock, because close may wait for a server.
  */
 #include "store/fdcache.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A few open files kept by name, least recently used first out: readers take many ranges of the same
- * packs, and opening costs more than reading, above all over a network.
+ * A few open files kept by name, least recently used first out: readers take many ranges of the
+ * same packs, and opening costs more than reading, above all over a network.
  *
  * A descriptor in use is pinned: it is not closed before it is released, whatever happens to its
  * name meanwhile. Any thread may call anything at any time. The cache does not look at the files:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Objects in memory: an array sorted by name behind a readers' lock. A listing works on a copy of the
- * names, so that its callback may use the store, as it may with every other.
+ * Objects in memory: an array sorted by name behind a readers' lock. A listing works on a copy of
+ * the names, so that its callback may use the store, as it may with every other.
  */
 #include "store/mem.h"
 

@@ -2,8 +2,8 @@
 
 /*
  * The calls of a store: arguments are checked here, once, so that an implementation sees only valid
- * names, ranges that do not overflow and non-empty buffers. A bad name is an error, not an assertion:
- * names are also made from what a repository says.
+ * names, ranges that do not overflow and non-empty buffers. A bad name is an error, not an
+ * assertion: names are also made from what a repository says.
  */
 #include "store/store.h"
 
@@ -227,8 +227,8 @@ store_get(struct store *s, const char *name, struct buf *b, struct error *err)
 }
 
 /*
- * Everything is a path but what begins with "scheme:", that is, has a ':' before any '/'. A folder whose
- * name has a colon can still be given as ./na:me.
+ * Everything is a path but what begins with "scheme:", that is, has a ':' before any '/'. A folder
+ * whose name has a colon can still be given as ./na:me.
  */
 static bool
 is_path(const char *location)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A store is where a repository's objects live: a flat set of named, immutable byte strings. It knows
- * nothing of what is in them.
+ * A store is where a repository's objects live: a flat set of named, immutable byte strings. It
+ * knows nothing of what is in them.
  *
  * Names have one or two '/'-separated parts plus the file: "holdfast.json", "keys/<hex>",
  * "packs/ab/<hex>", "index/<hex>", "points/<hex>", "marks/<hex>". store_name_valid() says what is
- * allowed: parts of [a-z0-9._-], none beginning with '.', 200 bytes at most; "tmp" is reserved as the
- * first part. Any other name is ERR_INTERNAL in every call.
+ * allowed: parts of [a-z0-9._-], none beginning with '.', 200 bytes at most; "tmp" is reserved as
+ * the first part. Any other name is ERR_INTERNAL in every call.
  *
  * Implementations: dir (a folder), mem (memory, for tests), fault (wraps another store and fails on
  * command). Each passes test/contract/store_contract.c. All calls may come from several threads at
@@ -48,14 +48,15 @@ typedef int store_list_fn(void *arg, const struct store_entry *entry, struct err
  */
 typedef int store_read_fn(struct store *s, const char *name, uint64_t offset, void *p, size_t n,
 			  struct error *err);
-/* The object's size (ret_size may be NULL). 1 exists, 0 does not, < 0 could not be found out (never taken for "absent"). */
+/* The object's size (ret_size may be NULL). 1 exists, 0 does not, < 0 could not be found out (never
+ * taken for "absent"). */
 typedef int store_stat_fn(struct store *s, const char *name, uint64_t *ret_size, struct error *err);
 /*
- * Every object whose name begins with `prefix` ("" all; otherwise whole folder parts ending in '/').
- * An error at any point is an error of the whole listing: partial results must be discarded by the
- * caller, and an unreadable folder is never reported as an empty one. A folder that does not exist
- * is empty. Uploads that were not committed are not listed. The callback may use the store; objects
- * that come or go while a listing runs may be in it or not.
+ * Every object whose name begins with `prefix` ("" all; otherwise whole folder parts ending in
+ * '/'). An error at any point is an error of the whole listing: partial results must be discarded
+ * by the caller, and an unreadable folder is never reported as an empty one. A folder that does not
+ * exist is empty. Uploads that were not committed are not listed. The callback may use the store;
+ * objects that come or go while a listing runs may be in it or not.
  */
 typedef int store_list_ops_fn(struct store *s, const char *prefix, store_list_fn *each, void *arg,
 			      struct error *err);
@@ -65,10 +66,10 @@ typedef int store_begin_fn(struct store *s, const char *name, struct store_uploa
 /* Append. After a failure only abort may follow. */
 typedef int store_write_fn(struct store_upload *u, const void *p, size_t n, struct error *err);
 /*
- * Make it durable, then visible; on success it survives a power cut of the store at once. An existing
- * object of that name: ERR_EXISTS, it stays as it was, and is as durable as if this call had stored
- * it. Frees the upload in every case; after a failure nothing is visible under the name unless the
- * error says the outcome is unknown.
+ * Make it durable, then visible; on success it survives a power cut of the store at once. An
+ * existing object of that name: ERR_EXISTS, it stays as it was, and is as durable as if this call
+ * had stored it. Frees the upload in every case; after a failure nothing is visible under the name
+ * unless the error says the outcome is unknown.
  */
 typedef int store_commit_fn(struct store_upload *u, struct error *err);
 /* Drop and free an upload that was not committed. NULL is fine. Cannot fail. */
@@ -118,8 +119,9 @@ CHECKED int store_put(struct store *s, const char *name, struct slice data, stru
 CHECKED int store_get(struct store *s, const char *name, struct buf *b, struct error *err);
 
 /*
- * Open by location: a path, or "dir:" and a path; other "scheme:" prefixes are refused. With `create`
- * the folder is made (it must be empty or absent); without it a missing folder is ERR_NO_REPOSITORY.
+ * Open by location: a path, or "dir:" and a path; other "scheme:" prefixes are refused. With
+ * `create` the folder is made (it must be empty or absent); without it a missing folder is
+ * ERR_NO_REPOSITORY.
  */
 CHECKED int store_open(const char *location, bool create, struct store **ret, struct error *err);
 

@@ -84,7 +84,8 @@ has_large_reply(enum writer_event event)
 	return event == EVENT_PREPARE_SNAPSHOT || event == EVENT_POST_COPY;
 }
 
-/* The program and we run the same machine; if they differ, one of us is wrong about the database. */
+/* The program and we run the same machine; if they differ, one of us is wrong about the
+ * database. */
 static int
 check_state(struct writer *w, enum writer_event event, struct error *err)
 {

@@ -8,10 +8,10 @@
  *	-> (data moves; writer_check between) -> post-copy -> backup-complete | abort -> close
  *	restore: start -> pre-restore -> (data moves) -> post-restore -> close
  *
- * thaw and abort may follow every start, even a failed one, and may come twice. A writer that misses a
- * deadline, dies, floods its output or breaks the protocol is killed; its database session ends with
- * it, and with the session the backup mode. What it prints on standard error is kept (bounded) and
- * appended to the error.
+ * thaw and abort may follow every start, even a failed one, and may come twice. A writer that
+ * misses a deadline, dies, floods its output or breaks the protocol is killed; its database session
+ * ends with it, and with the session the backup mode. What it prints on standard error is kept
+ * (bounded) and appended to the error.
  *
  * One thread drives it; writer_check() may be called from that same thread only.
  */

@@ -2,8 +2,8 @@
 
 /*
  * From a writer's JSON to a component. A writer may be anybody's program: every path is checked to
- * stay inside the component, every list and the inline data are bounded, and two things may not claim
- * the same place.
+ * stay inside the component, every list and the inline data are bounded, and two things may not
+ * claim the same place.
  */
 #include "writer/component.h"
 

@@ -2,8 +2,8 @@
 
 /*
  * What a writer offers for backup, unpacked from its JSON and checked: which folders, what to leave
- * out, which files consist of checksummed pages, what comes last. The mover follows this; it knows no
- * database. The JSON form is in doc/writer-protocol.md.
+ * out, which files consist of checksummed pages, what comes last. The mover follows this; it knows
+ * no database. The JSON form is in doc/writer-protocol.md.
  */
 #ifndef HF_WRITER_COMPONENT_H
 #define HF_WRITER_COMPONENT_H
@@ -14,14 +14,15 @@
 #include "base/base.h"
 #include "base/error.h"
 
-/* List: 64 Ki logs of 16 MiB are a terabyte written during one backup. Inline: of all files together. */
+/* List: 64 Ki logs of 16 MiB are a terabyte written during one backup. Inline: of all files
+ * together. */
 enum { COMPONENT_LIST_MAX = 65536, COMPONENT_INLINE_MAX = 1 << 20 };
 
 struct patterns;
 
 /*
- * A folder or file of this host, and its place inside the component. What an earlier path has at that
- * place (a symbolic link to a tablespace, say) is replaced by this one.
+ * A folder or file of this host, and its place inside the component. What an earlier path has at
+ * that place (a symbolic link to a tablespace, say) is replaced by this one.
  */
 struct component_path {
 	char *source; /* absolute */
@@ -41,11 +42,11 @@ struct component_file {
 
 /*
  * Patterns are fnmatch(3) with FNM_PATHNAME and nothing else, against the whole path inside the
- * component: '*' stops at '/'. "pg_wal/" + "*" leaves out what is in the folder and keeps the folder;
- * what is below a folder that is left out is never asked about.
+ * component: '*' stops at '/'. "pg_wal/" + "*" leaves out what is in the folder and keeps the
+ * folder; what is below a folder that is left out is never asked about.
  */
 struct component_pages {
-	char *format; /* "postgresql": the page inspector to use; "" none (pages without checksums) */
+	char *format; /* "postgresql": the page inspector to use; "" none */
 	uint32_t page_size; /* a power of two, 4096 .. 65536 */
 	bool checksums; /* verify them */
 	uint64_t start_lsn; /* pages newer than this may be torn: recovery rewrites them */

@@ -21,7 +21,8 @@
 
 /* More lines than this without being asked is a flood. */
 enum { UNASKED_MAX = 256 };
-/* Reads of each pipe in one exchange_look(), which must not be held up by a program that never stops. */
+/* Reads of each pipe in one exchange_look(), which must not be held up by a program that never
+ * stops. */
 enum { LOOK_READS_MAX = 16 };
 /* Of what was printed, so much goes into an error's message. */
 enum { QUOTE_MAX = 200 };

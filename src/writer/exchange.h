@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A conversation with a writer program: requests and replies by sequence number, what it says unasked,
- * what it prints on standard error, and its end, wanted or not. Every wait has a deadline; a program
- * that misses one, dies, floods, or breaks the protocol is killed, and from then on every call
- * returns the reason.
+ * A conversation with a writer program: requests and replies by sequence number, what it says
+ * unasked, what it prints on standard error, and its end, wanted or not. Every wait has a deadline;
+ * a program that misses one, dies, floods, or breaks the protocol is killed, and from then on every
+ * call returns the reason.
  *
  * What the lines mean for the course of a backup is client.c's business.
  */
@@ -39,9 +39,9 @@ CHECKED int exchange_open(const char *path, struct exchange *ret, struct error *
 void exchange_close(struct exchange *x, uint64_t deadline_ns);
 
 /*
- * Send `request`, an object with its event's fields ("event" included; seq and timeout_ms are added),
- * and wait for its reply. OK: *ret_reply is a reply without error. A reply with an error gives that
- * error; the program lives on. Everything else that goes wrong ends it.
+ * Send `request`, an object with its event's fields ("event" included; seq and timeout_ms are
+ * added), and wait for its reply. OK: *ret_reply is a reply without error. A reply with an error
+ * gives that error; the program lives on. Everything else that goes wrong ends it.
  */
 CHECKED int exchange_call(struct exchange *x, json_t *request, size_t reply_max,
 			  uint64_t timeout_ns, json_t **ret_reply, struct error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Cutting and sending lines. The buffer keeps only what was not handed out yet: used bytes are moved
- * away at the next fill, so a peer's flood is bounded by the longest line plus one read.
+ * Cutting and sending lines. The buffer keeps only what was not handed out yet: used bytes are
+ * moved away at the next fill, so a peer's flood is bounded by the longest line plus one read.
  */
 #include "writer/lines.h"
 

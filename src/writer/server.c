@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The loop of a writer program: wait for a request, for the application, or for the next look at it.
- * Every way out of the loop goes through the same end: if anything may still be held, abort.
+ * The loop of a writer program: wait for a request, for the application, or for the next look at
+ * it. Every way out of the loop goes through the same end: if anything may still be held, abort.
  */
 #include "writer/server.h"
 
@@ -137,7 +137,8 @@ call(struct server *s, enum writer_event event, const struct writer_request *req
 	return op != NULL ? op(s->self, request, reply, err) : OK;
 }
 
-/* Run an event that came as `body` and answer it. An error here means that no answer could be given. */
+/* Run an event that came as `body` and answer it. An error here means that no answer could be
+ * given. */
 static int
 serve_event(struct server *s, enum writer_event event, json_int_t seq, const json_t *body,
 	    struct error *err)

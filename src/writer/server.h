@@ -2,8 +2,8 @@
 
 /*
  * The writer's end of the writer protocol (doc/writer-protocol.md): reads events, keeps the state
- * machine, calls the writer, answers. A writer program is a struct writer_ops and a main() that calls
- * server_run().
+ * machine, calls the writer, answers. A writer program is a struct writer_ops and a main() that
+ * calls server_run().
  *
  * One thread. While an event runs nothing else is read, so an operation that waits must watch the
  * request's deadline and whether the requester is still there.
@@ -24,17 +24,17 @@ struct writer_request {
 };
 
 /*
- * Serve one event. On success add the event's fields to `reply`, an object. On failure leave nothing
- * half done beyond what abort undoes, and say why; the fields added are thrown away.
+ * Serve one event. On success add the event's fields to `reply`, an object. On failure leave
+ * nothing half done beyond what abort undoes, and say why; the fields added are thrown away.
  */
 typedef int writer_event_fn(void *self, const struct writer_request *request, json_t *reply,
 			    struct error *err);
 
 /*
- * Look after the application between two events: called when poll_fd is ready, and when the time last
- * asked for in *ret_next_ns (boot clock; UINT64_MAX never) has come, first after each event that
- * succeeded. Must not block. An error is reported to the requester at once and the writer counts as
- * failed; it is not called again before an abort.
+ * Look after the application between two events: called when poll_fd is ready, and when the time
+ * last asked for in *ret_next_ns (boot clock; UINT64_MAX never) has come, first after each event
+ * that succeeded. Must not block. An error is reported to the requester at once and the writer
+ * counts as failed; it is not called again before an abort.
  */
 typedef int writer_tick_fn(void *self, uint64_t *ret_next_ns, struct error *err);
 
@@ -48,8 +48,9 @@ struct writer_ops {
 	writer_event_fn *prepare_snapshot; /* enter backup mode; fills "component" */
 	writer_event_fn *post_copy; /* leave backup mode; fills "tail" */
 	writer_event_fn *backup_complete; /* release what was held for the backup */
-	/* Undo everything, whatever was done; may come twice, and when nothing was. Also called when
-	 * the requester is gone: then nobody reads the reply. Must end within a few seconds. */
+	/* Undo everything, whatever was done; may come twice, and when nothing was. Also called
+	 * when the requester is gone: then nobody reads the reply. Must end within a few
+	 * seconds. */
 	writer_event_fn *abort;
 
 	/* Optional: NULL does nothing and succeeds. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The states of a writer, as a pure machine: no I/O, no clock. Both ends of the protocol run the same
- * one, so each knows what the other may say next.
+ * The states of a writer, as a pure machine: no I/O, no clock. Both ends of the protocol run the
+ * same one, so each knows what the other may say next.
  *
  *	new -start-> started -identify-> identified -prepare-backup-> prepared
  *	    -prepare-snapshot-> ready -freeze-> frozen -thaw-> thawed -post-snapshot-> snapshot
@@ -10,8 +10,9 @@
  *	started | identified -pre-restore-> restoring -post-restore-> started
  *	any -abort-> started		any -(an event failed, the session was lost)-> failed
  *
- * thaw and abort are accepted in every phase and may come twice; in a failed writer they are all that
- * is accepted. What an administrator sees is VSS's number of the phase; the last error is kept apart.
+ * thaw and abort are accepted in every phase and may come twice; in a failed writer they are all
+ * that is accepted. What an administrator sees is VSS's number of the phase; the last error is kept
+ * apart.
  */
 #ifndef HF_WRITER_STATE_H
 #define HF_WRITER_STATE_H
@@ -86,7 +87,8 @@ bool state_accepts(const struct state *s, enum writer_event event);
 /* An accepted event succeeded; an accepted event failed. */
 void state_done(struct state *s, enum writer_event event);
 void state_failed(struct state *s, enum writer_event event);
-/* The writer itself found, between two events, that it cannot go on. A failed one stays as it is. */
+/* The writer itself found, between two events, that it cannot go on. A failed one stays as it
+ * is. */
 void state_lost(struct state *s);
 /* Does the application need an undo (abort) if everything ends now? */
 bool state_holds(const struct state *s);

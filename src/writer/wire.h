@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What both ends of the writer protocol agree on: its version, its limits, and how an error travels.
- * The protocol itself is told in doc/writer-protocol.md.
+ * What both ends of the writer protocol agree on: its version, its limits, and how an error
+ * travels. The protocol itself is told in doc/writer-protocol.md.
  */
 #ifndef HF_WRITER_WIRE_H
 #define HF_WRITER_WIRE_H

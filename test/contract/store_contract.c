@@ -2,7 +2,8 @@
 
 /*
  * The contract of a store as tests. Each begins with an empty store of its own. Threads do not
- * assert, they return what they saw: a failed assertion may only leave the thread that runs the test.
+ * assert, they return what they saw: a failed assertion may only leave the thread that runs the
+ * test.
  */
 #include "store_contract.h"
 

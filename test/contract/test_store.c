@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The store contract on every store there is: the folder in each way it can publish an object, memory,
- * and the failing store while it is told to fail nothing.
+ * The store contract on every store there is: the folder in each way it can publish an object,
+ * memory, and the failing store while it is told to fail nothing.
  */
 #include "store_contract.h"
 

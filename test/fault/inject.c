@@ -2,22 +2,22 @@
 
 /*
  * Makes the n-th call of a libc function fail, in a program that knows nothing of it: built as a
- * shared library for LD_PRELOAD and directed by the environment, or compiled into a test and directed
- * by inject_arm(). test/fault/run_nth.sh drives it over all n.
+ * shared library for LD_PRELOAD and directed by the environment, or compiled into a test and
+ * directed by inject_arm(). test/fault/run_nth.sh drives it over all n.
  *
- *	HF_INJECT_CALL        the function, by the names at the end of this file: "fsync", "openat" ...
+ *	HF_INJECT_CALL        the function, by the names at the end of this file: "fsync" ...
  *	HF_INJECT_AT          which call of it fails, from 1
  *	HF_INJECT_ERRNO       with which errno, a number (5, EIO, if not given)
  *	HF_INJECT_PERSIST     1: all later calls fail as well
- *	HF_INJECT_KILL        1: instead of failing, the process kills itself (SIGKILL) before the call
- *	HF_INJECT_LATE        1: the call is carried out first, then it fails (or the process dies): a
- *	                      reply that got lost
- *	HF_INJECT_SHORT       1: instead of failing, read, write, pread and pwrite do half of the work
- *	HF_INJECT_STOP        1: instead of failing, the process stops itself (SIGSTOP) before the call, and
- *	                      makes the call when somebody continues it
+ *	HF_INJECT_KILL        1: instead of failing, the process kills itself before the call
+ *	HF_INJECT_LATE        1: the call is carried out first, then it fails (or the process dies):
+ *	                      a reply that got lost
+ *	HF_INJECT_SHORT       1: instead of failing, read, write, pread and pwrite do half the work
+ *	HF_INJECT_STOP        1: instead of failing, the process stops itself (SIGSTOP) before the
+ *	                      call, and makes the call when somebody continues it
  *	HF_INJECT_PROGRAM     only in processes of this name (of the executable, without its folder)
- *	HF_INJECT_COUNT_FILE  a file to append to: "fired PID N" at once when a fault is injected, and
- *	                      "calls PID N" when a process ends by exit or return from main
+ *	HF_INJECT_COUNT_FILE  a file to append to: "fired PID N" at once when a fault is injected,
+ *	                      and "calls PID N" when a process ends by exit or return from main
  *
  * Without HF_INJECT_AT nothing fails and the calls are counted. Calls that libc makes inside itself
  * are not seen, except those of malloc and its kin. Several variants of a function (pread64,
@@ -40,7 +40,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* Sanitizers' run-time libraries call our functions before they are ready to be called themselves. */
+/* Sanitizers' libraries call our functions before they are ready to be called themselves. */
 #ifdef __clang__
 #define PLAIN __attribute__((disable_sanitizer_instrumentation))
 #else

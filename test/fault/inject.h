@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Failing libc functions by count, from inside a test: #include "fault/inject.c" in the one file of a
- * test program that uses it, and every call that the program makes goes through it. See inject.c for
- * the names, and for the same thing from outside.
+ * Failing libc functions by count, from inside a test: #include "fault/inject.c" in the one file of
+ * a test program that uses it, and every call that the program makes goes through it. See inject.c
+ * for the names, and for the same thing from outside.
  *
  *	inject_arm(&(struct inject_order){.call = "fsync", .at = 2, .sys = EIO});
  *	...

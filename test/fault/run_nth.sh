@@ -9,23 +9,23 @@
 #	-l LIBRARY   the library built from inject.c
 #	-c CALL      the function that fails, by inject.c's names: fsync, openat, malloc ...
 #	-e ERRNO     with this errno, a number (5, EIO)
-#	-m MODE      fail (default); persist: it fails from then on; late: it is carried out and fails
-#	             all the same; short: it does half of its work; kill, kill-late: the process dies by
-#	             SIGKILL before or after the call
+#	-m MODE      fail (default); persist: it fails from then on; late: it is carried out and
+#	             fails all the same; short: it does half of its work; kill, kill-late: the process
+#	             dies by SIGKILL before or after the call
 #	-P PROGRAM   only in processes of this name
 #	-f FIRST     begin with this n (1)
 #	-s STEP      n grows by this much (1)
 #	-M MAX       n goes up to this (0: until no fault fires)
 #	-t SECONDS   how long one run may take (60)
 #	-B BEFORE    shell command before each run, without faults, e.g. to make a fresh repository
-#	-C CHECK     shell command after each run, without faults; must succeed. It sees HF_RUN_N and
-#	             HF_RUN_STATUS, the command's exit status
+#	-C CHECK     shell command after each run, without faults; must succeed. It sees HF_RUN_N
+#	             and HF_RUN_STATUS, the command's exit status
 #
 # A run is "ok" if the command ended by itself (with whatever status: reporting the failure is its
-# job), in time, without a signal and without a finding of a sanitizer, and the check succeeded. With
-# the kill modes it must have died by SIGKILL or, if a child was killed, ended by itself. The last run,
-# in which no fault fires, must exit with 0. Exit status: 0 if all runs are ok, 1 if not, 2 for a
-# mistake in the arguments.
+# job), in time, without a signal and without a finding of a sanitizer, and the check succeeded.
+# With the kill modes it must have died by SIGKILL or, if a child was killed, ended by itself. The
+# last run, in which no fault fires, must exit with 0. Exit status: 0 if all runs are ok, 1 if not,
+# 2 for a mistake in the arguments.
 set -u
 export LC_ALL=C
 
@@ -88,12 +88,13 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # Where LIBRARY is preloaded into a program with a sanitizer, that one would insist on being first.
+asan_options=${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=$finding:verify_asan_link_order=0
 run_command() {
 	timeout -k 5 "$seconds" env ${program:+"HF_INJECT_PROGRAM=$program"} \
 		"HF_INJECT_CALL=$call" "HF_INJECT_AT=$n" "HF_INJECT_ERRNO=$errno" \
 		"HF_INJECT_PERSIST=$persist" "HF_INJECT_LATE=$late" "HF_INJECT_SHORT=$short" \
 		"HF_INJECT_KILL=$kill" "HF_INJECT_COUNT_FILE=$work/count" \
-		"ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=$finding:verify_asan_link_order=0" \
+		"ASAN_OPTIONS=$asan_options" \
 		"UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}exitcode=$finding:halt_on_error=1" \
 		"TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}exitcode=$finding" \
 		"LD_PRELOAD=$library" "$@" >"$work/output" 2>&1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * One query for all facts, then checks from the most to the least basic, so that a person fixes first
- * things first.
+ * One query for all facts, then checks from the most to the least basic, so that a person fixes
+ * first things first.
  */
 #include "writer/postgresql/cluster.h"
 
@@ -32,21 +32,30 @@ enum column {
 	COL_MAX_SLOTS,
 	COL_USED_SLOTS,
 	COL_TEMPORARY_SLOTS,
+	COL_TABLESPACES,
 	COL_DATA_DIRECTORY,
 	COL_COUNT,
 };
 
-/* pg_settings hides what the role may not see; current_setting() would fail. */
-#define SETTING(name) "(SELECT setting FROM pg_settings WHERE name = '" name "')"
-
-static const char look_sql[] = "SELECT " SETTING(
-	"server_version") ", s.system_identifier::text, s.catalog_version_no, "
-			  "pg_is_in_recovery(), c.timeline_id, c.full_page_writes, " SETTING("block_size") ", " SETTING("segment_size") ", " SETTING("wal_segment_size") ", " SETTING(
-				  "data_checksums") ", " SETTING("data_directory_mode") ", " SETTING("wal_level") ", " SETTING("max_replication_slots") ", "
-																			"(SELECT count(*) FROM pg_replication_slots), "
-																			"(SELECT count(*) FROM pg_replication_slots WHERE temporary), " SETTING(
-																				"data_directory") " "
-																						  "FROM pg_control_system() s, pg_control_checkpoint() c";
+/* In the order of the columns above. pg_settings hides what the role may not see, where
+ * current_setting() would fail. */
+static const char look_sql[] =
+	"WITH s AS (SELECT name, setting FROM pg_settings) SELECT "
+	"(SELECT setting FROM s WHERE name = 'server_version'), "
+	"i.system_identifier::text, i.catalog_version_no, "
+	"pg_is_in_recovery(), c.timeline_id, c.full_page_writes, "
+	"(SELECT setting FROM s WHERE name = 'block_size'), "
+	"(SELECT setting FROM s WHERE name = 'segment_size'), "
+	"(SELECT setting FROM s WHERE name = 'wal_segment_size'), "
+	"(SELECT setting FROM s WHERE name = 'data_checksums'), "
+	"(SELECT setting FROM s WHERE name = 'data_directory_mode'), "
+	"(SELECT setting FROM s WHERE name = 'wal_level'), "
+	"(SELECT setting FROM s WHERE name = 'max_replication_slots'), "
+	"(SELECT count(*) FROM pg_replication_slots), "
+	"(SELECT count(*) FROM pg_replication_slots WHERE temporary), "
+	"(SELECT count(*) FROM pg_tablespace WHERE pg_tablespace_location(oid) <> ''), "
+	"(SELECT setting FROM s WHERE name = 'data_directory') "
+	"FROM pg_control_system() i, pg_control_checkpoint() c";
 
 static const char *
 text_of(const PGresult *r, enum column column)
@@ -85,7 +94,8 @@ take_numbers(const PGresult *r, struct cluster *cl, struct error *err)
 	    number_of(r, COL_DIR_MODE, 8, &mode, err) < 0 ||
 	    number_of(r, COL_MAX_SLOTS, 10, &cl->max_slots, err) < 0 ||
 	    number_of(r, COL_USED_SLOTS, 10, &cl->used_slots, err) < 0 ||
-	    number_of(r, COL_TEMPORARY_SLOTS, 10, &cl->temporary_slots, err) < 0)
+	    number_of(r, COL_TEMPORARY_SLOTS, 10, &cl->temporary_slots, err) < 0 ||
+	    number_of(r, COL_TABLESPACES, 10, &cl->tablespaces, err) < 0)
 		return ERR_WRITER_FAILED;
 	(void)snprintf(cl->system_identifier, sizeof(cl->system_identifier), "%" PRIu64, system);
 	cl->timeline = (uint32_t)timeline;
@@ -135,12 +145,13 @@ json_t *
 cluster_describe(const struct cluster *cl)
 {
 	json_t *j = json_pack(
-		"{s:s, s:s, s:i, s:s, s:I, s:b, s:I, s:I, s:b, s:s}", "version", cl->version,
+		"{s:s, s:s, s:i, s:s, s:I, s:b, s:I, s:I, s:I, s:b, s:s}", "version", cl->version,
 		"system_identifier", cl->system_identifier, "version_num", cl->version_num, "role",
 		cl->standby ? "standby" : "primary", "timeline", (json_int_t)cl->timeline,
 		"data_checksums", (int)cl->checksums, "block_size", (json_int_t)cl->block_size,
-		"wal_segment_size", (json_int_t)cl->wal_segment_bytes, "full_page_writes",
-		(int)cl->full_page_writes, "wal_level", cl->wal_level);
+		"segment_pages", (json_int_t)cl->segment_pages, "wal_segment_size",
+		(json_int_t)cl->wal_segment_bytes, "full_page_writes", (int)cl->full_page_writes,
+		"wal_level", cl->wal_level);
 
 	if (j != NULL && cl->data_directory != NULL)
 		(void)json_object_set_new(
@@ -149,7 +160,7 @@ cluster_describe(const struct cluster *cl)
 	return j;
 }
 
-/* Rights ------------------------------------------------------------------------------------------ */
+/* Rights. */
 
 static const char rights_sql[] =
 	"SELECT quote_ident(r.rolname), r.rolsuper OR r.rolreplication, "
@@ -187,7 +198,7 @@ check_rights(const struct cluster *cl, const struct dialect *d, struct pgconn *c
 			  (char *)cure.p);
 }
 
-/* Configuration ----------------------------------------------------------------------------------- */
+/* Configuration. */
 
 static int
 check_configuration(const struct cluster *cl, struct error *err)
@@ -219,11 +230,11 @@ check_configuration(const struct cluster *cl, struct error *err)
 			       "nobody needs (SELECT * FROM pg_replication_slots)");
 }
 
-/* Files ------------------------------------------------------------------------------------------- */
+/* Files. */
 
-/* The folder the server names is here, may be read, and belongs to the cluster we are connected to:
- * its pg_control begins with the same system identifier. (That it is the very same server's and not a
- * copy's is proven when the slot appears in it.) */
+/* The folder the server names is here, may be read, and belongs to the cluster we are connected
+ * to: its pg_control begins with the same system identifier. (That it is the very same server's
+ * and not a copy's is proven when the slot appears in it.) */
 static int
 check_files(const struct cluster *cl, struct error *err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What kind of cluster the session is in, and whether this writer can back it up. Nothing here changes
- * anything in it.
+ * What kind of cluster the session is in, and whether this writer can back it up. Nothing here
+ * changes anything in it.
  */
 #ifndef HF_POSTGRESQL_CLUSTER_H
 #define HF_POSTGRESQL_CLUSTER_H
@@ -30,6 +30,7 @@ struct cluster {
 	unsigned dir_mode; /* 0700 or 0750 */
 	char wal_level[16];
 	uint64_t max_slots, used_slots, temporary_slots;
+	uint64_t tablespaces; /* beside the two that every cluster has */
 	char *data_directory; /* as the server names it; NULL if we may not know */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What differs between the versions of PostgreSQL this writer knows: one row for each range of them.
- * Pure.
+ * What differs between the versions of PostgreSQL this writer knows: one row for each range of
+ * them. Pure.
  */
 #ifndef HF_POSTGRESQL_DIALECT_H
 #define HF_POSTGRESQL_DIALECT_H

@@ -2,8 +2,8 @@
 
 /*
  * The order is what makes the backup good: the slot comes before the start, so that no log from the
- * start on can be recycled; the start's checkpoint comes before the first byte is copied; the logs are
- * listed after the stop, and released only when they are stored.
+ * start on can be recycled; the start's checkpoint comes before the first byte is copied; the logs
+ * are listed after the stop, and released only when they are stored.
  *
  * That the session is in the very server whose files are copied, and not in another with a copy of
  * them, is proven by the slot: its folder has a name nobody could know, and must appear in ours.
@@ -22,8 +22,8 @@
 #include "base/json.h"
 #include "writer/postgresql/waltail.h"
 
-/* How often a quiet session is asked; and how long it may take to answer. A loaded server is slow, but
- * one that is silent for this long holds nothing that one could rely upon. */
+/* How often a quiet session is asked; and how long it may take to answer. A loaded server is
+ * slow, but one that is silent for this long holds nothing that one could rely upon. */
 #define WATCH_INTERVAL_NS (2 * NS_PER_S)
 #define WATCH_LIMIT_NS (60 * NS_PER_S)
 
@@ -38,7 +38,7 @@ set_up_session(struct hotbackup *b, const struct pgconn_limit *limit, struct err
 	return OK;
 }
 
-/* The slot ------------------------------------------------------------------------------------------ */
+/* The slot. */
 
 static int
 slot_failed(struct hotbackup *b, struct error *err)
@@ -91,7 +91,7 @@ create_slot(struct hotbackup *b, const struct pgconn_limit *limit, struct error 
 	return check_slot_is_here(b, err);
 }
 
-/* Begin --------------------------------------------------------------------------------------------- */
+/* Begin. */
 
 /* What the server refuses at the start: on a standby, mostly what its primary does. */
 static int
@@ -150,7 +150,7 @@ list_tablespaces(struct hotbackup *b, const struct pgconn_limit *limit, struct s
 	return OK;
 }
 
-/* Watching ------------------------------------------------------------------------------------------ */
+/* Watching. */
 
 static const char watch_sql[] =
 	"SELECT pg_is_in_recovery(), r.min_recovery_end_timeline, c.timeline_id, "
@@ -251,7 +251,7 @@ hotbackup_begin(struct hotbackup *b, const char *label, const struct pgconn_limi
 	return rc;
 }
 
-/* End ----------------------------------------------------------------------------------------------- */
+/* End. */
 
 static int
 stop_failed(const struct hotbackup *b, struct error *err)

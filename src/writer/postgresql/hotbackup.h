@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The database's side of one backup: a session that pins the log with a temporary slot, is in backup
- * mode from begin to end, and is watched all the time between. When the session ends, for whatever
- * reason, so do both: nothing is ever left behind in the server.
+ * The database's side of one backup: a session that pins the log with a temporary slot, is in
+ * backup mode from begin to end, and is watched all the time between. When the session ends, for
+ * whatever reason, so do both: nothing is ever left behind in the server.
  *
  *	hotbackup_begin -> (the mover copies; hotbackup_watch) -> hotbackup_end -> (the mover copies
  *	the logs; hotbackup_watch) -> hotbackup_release
@@ -37,8 +37,8 @@ struct hotbackup {
 	uint64_t asked_ns; /* when the last look at the session was sent; 0: none is open */
 };
 
-/* Set up the session, reserve the log, enter backup mode. ret_tablespaces: those outside of the data
- * folder. On failure: hotbackup_cancel, or close the session. */
+/* Set up the session, reserve the log, enter backup mode. ret_tablespaces: those outside of the
+ * data folder. On failure: hotbackup_cancel, or close the session. */
 CHECKED int hotbackup_begin(struct hotbackup *b, const char *label,
 			    const struct pgconn_limit *limit, struct spcmap *ret_tablespaces,
 			    struct error *err);
@@ -51,7 +51,8 @@ CHECKED int hotbackup_watch(struct hotbackup *b, uint64_t *ret_next_ns, struct e
 CHECKED int hotbackup_prove(struct hotbackup *b, const struct pgconn_limit *limit,
 			    struct error *err);
 
-/* Leave backup mode; *ret_tail is the object "tail" of post-copy (new reference). The slot stays. */
+/* Leave backup mode; *ret_tail is the object "tail" of post-copy (new reference). The slot
+ * stays. */
 CHECKED int hotbackup_end(struct hotbackup *b, const struct pgconn_limit *limit, json_t **ret_tail,
 			  struct error *err);
 

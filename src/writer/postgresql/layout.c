@@ -4,9 +4,9 @@
  * From the cluster's folders to the component. What to leave out follows what PostgreSQL's own
  * pg_basebackup leaves out, each with its reason below.
  *
- * Unlogged relations: after a crash, and a restored cluster starts as after a crash, PostgreSQL empties
- * them from their "_init" fork, so only that is kept. They are found by looking for such forks once,
- * when the backup begins. One created later is copied in vain, which is harmless.
+ * Unlogged relations: after a crash, and a restored cluster starts as after a crash, PostgreSQL
+ * empties them from their "_init" fork, so only that is kept. They are found by looking for such
+ * forks once, when the backup begins. One created later is copied in vain, which is harmless.
  */
 #include "writer/postgresql/layout.h"
 
@@ -56,8 +56,8 @@ static const char *const exclude[] = {
 	"backup_label",
 	"tablespace_map",
 	"backup_manifest",
-	/* A copy of a standby must not come up as one, trying to follow the old primary, nor wait for
-	 * an archive that may be gone: it is restored as a cluster of its own. */
+	/* A copy of a standby must not come up as one, trying to follow the old primary, nor
+	 * wait for an archive that may be gone: it is restored as a cluster of its own. */
 	"standby.signal",
 	"recovery.signal",
 };
@@ -156,7 +156,7 @@ add_path(struct building *b, const char *source, const char *at, bool relocatabl
 	return json_array_append_new(b->paths, path) == 0 ? OK : (int)error_no_memory(err);
 }
 
-/* Unlogged relations ------------------------------------------------------------------------------ */
+/* Unlogged relations. */
 
 /* "16384_init" is the fork to keep of relation 16384. */
 static size_t
@@ -187,8 +187,8 @@ leave_out_unlogged(struct building *b, const char *at, const char *name, size_t 
 }
 
 /*
- * Go through a folder. A folder that cannot be opened now was dropped meanwhile, or is the mover's to
- * complain about: it reads everything here, and says what it cannot.
+ * Go through a folder. A folder that cannot be opened now was dropped meanwhile, or is the mover's
+ * to complain about: it reads everything here, and says what it cannot.
  */
 typedef int each_fn(struct building *b, int dirfd, const char *at, const char *name,
 		    struct error *err);
@@ -234,7 +234,7 @@ each_database(struct building *b, int dirfd, const char *at, const char *name, s
 	return for_each(b, dirfd, name, inner, each_relation, err);
 }
 
-/* Tablespaces ------------------------------------------------------------------------------------- */
+/* Tablespaces. */
 
 /* In a tablespace's folder: look into this version's part, leave out everyone else's. */
 static int
@@ -280,8 +280,6 @@ add_tablespaces(struct building *b, const char *top, struct error *err)
 	}
 	return OK;
 }
-
-/* ------------------------------------------------------------------------------------------------- */
 
 /* Folders of the cluster that are symbolic links. */
 static int

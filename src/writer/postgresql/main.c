@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * holdfast-writer-postgresql: speaks the writer protocol on its standard input and output. Not meant
- * to be run by people, but it says so when they do.
+ * holdfast-writer-postgresql: speaks the writer protocol on its standard input and output. Not
+ * meant to be run by people, but it says so when they do.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * authentication wants the operating system's user, and files that a restore leaves behind must
  * belong to whoever the database runs as.
  *
- * The change is for good. The process still dies with its parent afterwards (the kernel forgets that
- * wish when the user changes).
+ * The change is for good. The process still dies with its parent afterwards (the kernel forgets
+ * that wish when the user changes).
  */
 #ifndef HF_POSTGRESQL_OSUSER_H
 #define HF_POSTGRESQL_OSUSER_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The cluster's configuration, where it lies outside of the data folder (Debian puts it under /etc):
- * the restored folder must start by itself, so these files go into it under the names PostgreSQL looks
- * for there. Files that are in the data folder are copied like all others and of no concern here.
+ * The cluster's configuration, where it lies outside of the data folder (Debian puts it under
+ * /etc): the restored folder must start by itself, so these files go into it under the names
+ * PostgreSQL looks for there. Files that are in the data folder are copied like all others and of
+ * no concern here.
  *
  * postgresql.conf is made of the settings in force, because a copy of the original would refer to
  * other files, and above all to the original's data folder.

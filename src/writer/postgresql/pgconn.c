@@ -4,8 +4,8 @@
  * libpq, never blocking: it is asked what it waits for, and poll(2) waits. The one exception is the
  * look-up of a host's name at the start, which the requester's deadline for the event covers.
  *
- * Cancelling a statement is a connection of its own, in which libpq would wait for a server that may
- * be stuck: a child process does it, which an alarm ends.
+ * Cancelling a statement is a connection of its own, in which libpq would wait for a server that
+ * may be stuck: a child process does it, which an alarm ends.
  */
 #include "writer/postgresql/pgconn.h"
 
@@ -92,7 +92,7 @@ await(const struct pgconn *c, short events, const struct pgconn_limit *limit, st
 	}
 }
 
-/* Connecting -------------------------------------------------------------------------------------- */
+/* Connecting. */
 
 static enum err
 login_failed(const struct pgconn *c, struct error *err)
@@ -247,7 +247,7 @@ pgconn_is_waiting(const struct pgconn *c)
 	return c->waiting;
 }
 
-/* Queries ----------------------------------------------------------------------------------------- */
+/* Queries. */
 
 static void
 cancel(const struct pgconn *c)
@@ -268,8 +268,8 @@ cancel(const struct pgconn *c)
 		;
 }
 
-/* Nobody waits for the statement any more: it must not go on, and what it says must not be taken for
- * the answer to another. */
+/* Nobody waits for the statement any more: it must not go on, and what it says must not be taken
+ * for the answer to another. */
 static void
 give_up(struct pgconn *c)
 {

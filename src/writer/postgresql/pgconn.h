@@ -48,9 +48,9 @@ CHECKED int pgconn_query(struct pgconn *c, const struct pgconn_limit *limit, con
 /* The SQLSTATE of the last query that failed, "" if it had none. */
 const char *pgconn_sqlstate(const struct pgconn *c);
 
-/* A query in two steps, for between events: send; then, when the descriptor is ready, take. Neither
- * blocks. take: 1 *ret_result is here, 0 not yet. Without anything sent, take only looks whether the
- * session still lives. */
+/* A query in two steps, for between events: send; then, when the descriptor is ready, take.
+ * Neither blocks. take: 1 *ret_result is here, 0 not yet. Without anything sent, take only looks
+ * whether the session still lives. */
 CHECKED int pgconn_send(struct pgconn *c, const char *sql, size_t n, const char *const *params,
 			struct error *err);
 CHECKED int pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err);

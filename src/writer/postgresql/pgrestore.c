@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Before: everything is refused that would end in two servers on one set of files. After: everything
- * a server needs to start is there, or the restore did not succeed.
+ * Before: everything is refused that would end in two servers on one set of files. After:
+ * everything a server needs to start is there, or the restore did not succeed.
  *
  * What lies in the target was restored, but by whom and what meanwhile changed there is not known:
  * every path is opened relative to the target without following links.
@@ -82,7 +82,7 @@ path_of(const json_t *j, struct buf *b, const char **ret, struct error *err)
 	return rc;
 }
 
-/* Before ------------------------------------------------------------------------------------------ */
+/* Before. */
 
 /* The process that postmaster.pid of this folder names, if it runs; else 0. */
 static pid_t
@@ -199,7 +199,7 @@ pgrestore_check(const struct pgrestore *r, struct error *err)
 	return rc;
 }
 
-/* After ------------------------------------------------------------------------------------------- */
+/* After. */
 
 struct finishing {
 	const struct pgrestore *r;
@@ -382,8 +382,8 @@ check_tablespace(const struct finishing *f, const char *location, struct error *
 	return OK;
 }
 
-/* One that was restored as a folder, right there: the map must not name it, or the server would remove
- * the folder to make a link. */
+/* One that was restored as a folder, right there: the map must not name it, or the server would
+ * remove the folder to make a link. */
 static bool
 is_in_place(const struct finishing *f, const struct spcmap_entry *e)
 {

@@ -26,10 +26,10 @@ struct pgrestore {
 CHECKED int pgrestore_check(const struct pgrestore *r, struct error *err);
 
 /*
- * After the files are there: check that they are complete, create the folders whose contents are not
- * kept, point tablespace_map to where the tablespaces are now, and mark the logs as archived, so that
- * the new cluster does not send them to the old one's archive. Run by root it first becomes the owner
- * of the target.
+ * After the files are there: check that they are complete, create the folders whose contents are
+ * not kept, point tablespace_map to where the tablespaces are now, and mark the logs as archived,
+ * so that the new cluster does not send them to the old one's archive. Run by root it first becomes
+ * the owner of the target.
  */
 CHECKED int pgrestore_finish(const struct pgrestore *r, struct error *err);
 

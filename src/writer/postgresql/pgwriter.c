@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Each event of the protocol in PostgreSQL's terms. One session is opened at identify and lives until
- * backup-complete or abort; closing it is what undoes everything.
+ * Each event of the protocol in PostgreSQL's terms. One session is opened at identify and lives
+ * until backup-complete or abort; closing it is what undoes everything.
  */
 #include "writer/postgresql/pgwriter.h"
 
@@ -114,6 +114,8 @@ on_identify(void *self, const struct writer_request *request, json_t *reply, str
 		return rc;
 	json_t *metadata = cluster_describe(&w->cluster);
 	if (put(metadata, "name", json_string("postgresql"), err) < 0 ||
+	    put(metadata, "tablespaces", json_integer((json_int_t)w->cluster.tablespaces), err) <
+		    0 ||
 	    put(metadata, "id", json_string(w->cluster.system_identifier), err) < 0) {
 		json_decref(metadata);
 		return ERR_NO_MEMORY;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * tablespace_map: the file by which a restored cluster finds its tablespaces, one line "OID LOCATION"
- * for each. A newline, a carriage return and, from version 14 on, a backslash in a location have a
- * backslash before them; before version 14 a backslash stands for itself unless a newline follows.
+ * tablespace_map: the file by which a restored cluster finds its tablespaces, one line "OID
+ * LOCATION" for each. A newline, a carriage return and, from version 14 on, a backslash in a
+ * location have a backslash before them; before version 14 a backslash stands for itself unless a
+ * newline follows.
  */
 #ifndef HF_POSTGRESQL_SPCMAP_H
 #define HF_POSTGRESQL_SPCMAP_H

@@ -65,6 +65,9 @@ test_absolute(void **state)
 	expect("link", "./link");
 	/* ... and ".." means what the system says: link/.. is real. */
 	expect("link/..", "./real");
+	expect("link/../sub", "./real/sub");
+	expect("real/../link", "./link");
+	expect("real/../dangling", "./dangling");
 }
 
 static void

@@ -54,6 +54,8 @@ test_counts(void **state)
 	assert_string_equal(units_count(0, t), "0");
 	assert_string_equal(units_count(999, t), "999");
 	assert_string_equal(units_count(1000, t), "1,000");
+	assert_string_equal(units_of(0, "file", t), "0 files");
+	assert_string_equal(units_of(1, "file", t), "1 file");
 	assert_string_equal(units_count(UINT64_MAX, t), "18,446,744,073,709,551,615");
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The page inspector against values that PostgreSQL itself computed (page_checksum() of its extension
- * pageinspect, version 15) for pages anybody can generate.
+ * The page inspector against values that PostgreSQL itself computed (page_checksum() of its
+ * extension pageinspect, version 15) for pages anybody can generate.
  *
  * With arguments the program is a checker of real files: START_LSN FILE... prints how many of their
  * pages are good, newer and bad. An end-to-end test runs it over a whole cluster.

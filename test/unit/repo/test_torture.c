@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repo/point.h"
 #include "repo/prune.h"
 #include "repo/verify.h"
 #include "rig.h"
@@ -201,6 +202,12 @@ one_run(step_fn *step, uint64_t n, bool from_then_on)
 	struct torture t = {.r = rig_new(false)};
 
 	rig_ok(t.r, scenario_backup(t.r->repo, 1, &t.first, &t.r->err));
+	if (step == prune_all) {
+		struct object_id gone;
+
+		rig_ok(t.r, scenario_backup(t.r->repo, 3, &gone, &t.r->err));
+		assert_int_equal(point_remove(t.r->repo, &gone, &t.r->err), 1);
+	}
 	t.err = ERROR_INIT;
 	arm(n, from_then_on);
 	int rc = step(&t);
@@ -231,7 +238,6 @@ torture(step_fn *step, uint64_t runs_at_most)
 	assert_false(one_run(step, UINT64_MAX, false));
 	uint64_t n = step_allocations;
 	assert_true(n > 50);
-	fprintf(stderr, "XX allocations %lu\n", n);
 	bool all = getenv("HF_TORTURE_ALL") != NULL;
 	uint64_t stride = all ? 1 : 1 + n / runs_at_most;
 

@@ -19,8 +19,8 @@ sandbox_new(void)
 	struct sandbox *b = calloc(1, sizeof(*b));
 
 	assert_non_null(b);
-	/* Thousands of them in a run: in memory where there is such a place, for a disk takes its time
-	 * over each fsync. The contract suite runs on a disk. */
+	/* Thousands of them in a run: in memory where there is such a place, for a disk takes its
+	 * time over each fsync. The contract suite runs on a disk. */
 	const char *where = getenv("TMPDIR");
 	if (where == NULL)
 		where = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A folder of its own for each test, with a store opened in it: cmocka fixtures and what tests of the
- * folder store look at behind its back. */
+/* A folder of its own for each test, with a store opened in it: cmocka fixtures and what tests of
+ * the folder store look at behind its back. */
 #ifndef HF_TEST_UNIT_STORE_SANDBOX_H
 #define HF_TEST_UNIT_STORE_SANDBOX_H
 

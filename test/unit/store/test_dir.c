@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The folder store: opening and creating, what lies in the folder beside objects, what other processes
- * do to it meanwhile, and that "not there" is only said when it is true. */
+/* The folder store: opening and creating, what lies in the folder beside objects, what other
+ * processes do to it meanwhile, and that "not there" is only said when it is true. */
 #include "store/dir.h"
 
 #include <setjmp.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Walks over the folder store: what is not an object is passed over, what cannot be seen is an error
- * of the whole listing, only the folders asked for are read, and only old leftovers are removed. */
+/* Walks over the folder store: what is not an object is passed over, what cannot be seen is an
+ * error of the whole listing, only the folders asked for are read, and only old leftovers are
+ * removed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -81,8 +82,8 @@ odd_entries_are_errors(void **state)
 	assert_int_equal(sandbox_count(b, "packs/"), ERR_STORE_READ);
 }
 
-/* Every call of a listing fails in turn: never a short list. What is said to be gone is gone, though,
- * if it is said of one entry. */
+/* Every call of a listing fails in turn: never a short list. What is said to be gone is gone,
+ * though, if it is said of one entry. */
 static void
 every_failure_is_an_error(void **state)
 {

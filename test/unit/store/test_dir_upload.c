@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Uploads into a folder: the order in which things become durable, that every system call may fail (or
- * the process die at it) without a wrong or half object ever being seen, and what the page cache is
- * told. Everything runs for each way of publishing.
+ * Uploads into a folder: the order in which things become durable, that every system call may fail
+ * (or the process die at it) without a wrong or half object ever being seen, and what the page
+ * cache is told. Everything runs for each way of publishing.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -139,7 +139,7 @@ failed_folder_sync_is_not_forgotten(void **state)
 	assert_string_equal(steps_of_put(b, b->s, "packs/ab/9", OK), "WSPFpr");
 }
 
-/* After a failed fsync the kernel may have forgotten the pages: asking again would be told "fine". */
+/* After a failed fsync the kernel may have dropped the pages: asked again, it would say "fine". */
 static void
 failed_fsync_is_not_repeated(void **state)
 {
@@ -186,7 +186,7 @@ falls_back(void **state)
 	assert_int_equal(atomic_load(&d->publish), DIR_PUBLISH_UNKNOWN);
 }
 
-/* A lost reply: the server has done it, was asked again, and reports an error about its own work. */
+/* A lost reply: the server has done it, was asked again, and objects to its own work. */
 static void
 lost_reply_of_publishing(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The cache of open files: what is kept, what goes first, and that a pin holds. Descriptors are those
- * of pipes' ends, told apart by what fcntl says about them. */
+/* The cache of open files: what is kept, what goes first, and that a pin holds. Descriptors are
+ * those of pipes' ends, told apart by what fcntl says about them. */
 #include "store/fdcache.h"
 
 #include <setjmp.h>
@@ -205,8 +205,8 @@ similar_names(void **state)
 	assert_true(has("packs/ab/00000000000000000000000000000002"));
 }
 
-/* Many threads over more names than slots: a pinned descriptor is always open, and always the file it
- * was added for: each name has a file of its own, known by its inode. */
+/* Many threads over more names than slots: a pinned descriptor is always open, and always the file
+ * it was added for: each name has a file of its own, known by its inode. */
 enum { THREADS = 4, NAMES = 6, ROUNDS = 3000 };
 
 static int files[NAMES];

@@ -98,8 +98,8 @@ null_is_fine(void **state)
 	store_abortp(&u);
 }
 
-/* store_put must not leave an upload behind, whichever of its steps fails. Leaks show under ASan; here
- * that nothing was stored, and that the same put works afterwards. */
+/* store_put must not leave an upload behind, whichever of its steps fails. Leaks show under ASan;
+ * here that nothing was stored, and that the same put works afterwards. */
 static void
 put_cleans_up(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The writers of fake.h. The hostile one keeps the state machine itself so that everything around its
- * one misdeed is right.
+ * The writers of fake.h. The hostile one keeps the state machine itself so that everything around
+ * its one misdeed is right.
  */
 #include "writer/fake.h"
 
@@ -23,7 +23,7 @@ static const char component_text[] =
 	"\"exclude\":[\"tmp/*\"],\"metadata\":{\"version\":\"1\"}}";
 static const char tail_text[] = "{\"files\":[{\"at\":\"label\",\"data\":\"x\\n\"}]}";
 
-/* The good one ------------------------------------------------------------------------------------ */
+/* The good one. */
 
 static int
 good_nothing(void *self, const struct writer_request *request, json_t *reply, struct error *err)
@@ -90,7 +90,7 @@ static const struct writer_ops good_ops = {
 	.pre_restore = good_pre_restore,
 };
 
-/* The hostile one --------------------------------------------------------------------------------- */
+/* The hostile one. */
 
 struct fake {
 	char at[32], what[32];

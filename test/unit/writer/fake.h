@@ -12,7 +12,8 @@
 
 #include <stdbool.h>
 
-/* If the program was started under such a name, run as that writer. *ret_status: what main returns. */
+/* If the program was started under such a name, run as that writer. *ret_status: what main
+ * returns. */
 bool fake_run(const char *argv0, int *ret_status);
 
 /* A new folder with both links; removed by fake_dir_remove. NULL on failure. */

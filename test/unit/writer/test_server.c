@@ -18,7 +18,8 @@
 #include "base/clock.h"
 #include "writer/server.h"
 
-/* The writer under the server's control. Written by the server's thread, read after it has ended. */
+/* The writer under the server's control. Written by the server's thread, read after it has
+ * ended. */
 struct subject {
 	char called[256]; /* names of the operations, each with a blank */
 	const char *fail_at; /* the operation that fails */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Every state meets every event: the expected outcome is written out here as a picture, not computed
- * the way the machine does it.
+ * Every state meets every event: the expected outcome is written out here as a picture, not
+ * computed the way the machine does it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,18 +20,25 @@ enum { PHASES = PHASE_FAILED, EVENTS = WRITER_EVENT_MAX };
 static const char letters[] = " NSIPRFTCDXE";
 
 /*
- * Rows: from; columns: events in the enum's order (start, identify, prepare-backup, prepare-snapshot,
- * freeze, thaw, post-snapshot, post-copy, backup-complete, abort, pre-restore, post-restore).
- * '-': refused.
+ * Rows: from; columns: events in the enum's order (start, identify, prepare-backup,
+ * prepare-snapshot, freeze, thaw, post-snapshot, post-copy, backup-complete, abort, pre-restore,
+ * post-restore). '-': refused.
  */
+/* clang-format off */
 static const char *const picture[] = {
-	[PHASE_NEW] = "S----N---N--",        [PHASE_STARTED] = "-I---S---SX-",
-	[PHASE_IDENTIFIED] = "-IP--I---SX-", [PHASE_PREPARED] = "---R-P---S--",
-	[PHASE_READY] = "----FR---S--",      [PHASE_FROZEN] = "-----T---S--",
-	[PHASE_THAWED] = "-----TC--S--",     [PHASE_SNAPSHOT] = "-----C-D-S--",
-	[PHASE_COPIED] = "-----D--SS--",     [PHASE_RESTORING] = "-----X---S-S",
+	[PHASE_NEW] = "S----N---N--",
+	[PHASE_STARTED] = "-I---S---SX-",
+	[PHASE_IDENTIFIED] = "-IP--I---SX-",
+	[PHASE_PREPARED] = "---R-P---S--",
+	[PHASE_READY] = "----FR---S--",
+	[PHASE_FROZEN] = "-----T---S--",
+	[PHASE_THAWED] = "-----TC--S--",
+	[PHASE_SNAPSHOT] = "-----C-D-S--",
+	[PHASE_COPIED] = "-----D--SS--",
+	[PHASE_RESTORING] = "-----X---S-S",
 	[PHASE_FAILED] = "-----E---S--",
 };
+/* clang-format on */
 
 static enum writer_state
 shown(enum state_phase phase)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The component of a small made-up cluster, parsed and asked the way the mover does. Every file of the
- * cluster is listed with whether it belongs to a backup.
+ * The component of a small made-up cluster, parsed and asked the way the mover does. Every file of
+ * the cluster is listed with whether it belongs to a backup.
  */
 #include <fcntl.h>
 #include <setjmp.h>
