@@ -6,7 +6,8 @@
  */
 #include "mover/group.h"
 
-#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -14,6 +15,8 @@
 #include "mover/scan.h"
 #include "mover/slice.h"
 #include "mover/source.h"
+
+enum { AHEAD = 8 };
 
 struct group_job {
 	struct job job;
@@ -136,22 +139,55 @@ read_open(struct mover_worker *w, struct entry *e, int fd, struct error *err)
 	return source_finish(w, e, fd, n, err);
 }
 
-/* 1: done (or left out); 0: it goes on as a job. */
-static int
-read_one(struct mover_worker *w, int dirfd, struct entry *e, struct error *err)
+/* Files that are open already, oldest first: while one is read, the disk works on those behind it. */
+struct ahead {
+	size_t n;
+	struct ahead_file {
+		struct entry *entry;
+		int fd;
+		bool sparse;
+	} files[AHEAD];
+};
+
+static void
+ahead_done(struct ahead *a)
 {
-	CLEAN(fd_close) int fd = -1;
+	for (size_t i = 0; i < a->n; i++)
+		(void)close(a->files[i].fd);
+}
+
+/* 1: opened; 0: left out, which is all that was to be done. */
+static int
+open_next(struct mover_worker *w, int dirfd, struct entry *e, struct ahead *a, struct error *err)
+{
+	struct ahead_file *f = &a->files[a->n];
 	struct stat st;
+	int r = source_open(w, dirfd, e, &f->fd, &st, err);
+
+	if (r == 0)
+		source_left_out(w, e);
+	if (r <= 0)
+		return r;
+	f->entry = e;
+	f->sparse = source_sparse(&st);
+	a->n++;
+	if (e->node.size > 0)
+		(void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_WILLNEED);
+	return 1;
+}
+
+/* The oldest. 1: done (or left out); 0: it goes on as a job. */
+static int
+read_next(struct mover_worker *w, struct ahead *a, struct error *err)
+{
+	CLEAN(fd_close) int fd = a->files[0].fd;
+	struct entry *e = a->files[0].entry;
+	bool sparse = a->files[0].sparse;
 	int r;
 
-	r = source_open(w, dirfd, e, &fd, &st, err);
-	if (r < 0)
-		return r;
-	if (r == 0) {
-		source_left_out(w, e);
-		return 1;
-	}
-	if (e->node.size >= GROUP_FILE_MAX || source_sparse(&st))
+	a->n--;
+	memmove(a->files, a->files + 1, a->n * sizeof(a->files[0]));
+	if (e->node.size >= GROUP_FILE_MAX || sparse)
 		return slice_push(w->mover, e, err);
 	r = source_linked(w, e, err);
 	if (r != 0)
@@ -166,17 +202,26 @@ int
 group_read(struct mover_worker *w, struct folder *folder, int fd, struct group_range *range,
 	   struct error *err)
 {
+	CLEAN(ahead_done) struct ahead ahead = {.n = 0};
+	size_t i = range->from;
+
 	range->done = 0;
-	for (size_t i = range->from; i < range->to && !jobs_stopped(w->mover->jobs); i++) {
-		struct entry *e = &folder->window[i];
+	while (!jobs_stopped(w->mover->jobs)) {
 		int r;
 
-		if (!e->small)
-			continue;
-		r = read_one(w, fd, e, err);
+		while (i < range->to && !folder->window[i].small)
+			i++;
+		if (i < range->to && ahead.n < AHEAD) {
+			r = open_next(w, fd, &folder->window[i++], &ahead, err);
+			range->done += r == 0;
+		} else if (ahead.n > 0) {
+			r = read_next(w, &ahead, err);
+			range->done += r == 1;
+		} else {
+			break;
+		}
 		if (r < 0)
 			return r;
-		range->done += (size_t)r;
 	}
 	return OK;
 }

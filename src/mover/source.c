@@ -36,12 +36,12 @@ bool
 source_racy(const struct node *node, uint64_t now_ns)
 {
 	uint64_t margin = node->ctime_ns % (int64_t)NS_PER_S == 0 ? RACY_COARSE_NS : RACY_NS;
-	int64_t ctime = node->ctime_ns, mtime = node->mtime_ns;
+	int64_t changed = node->ctime_ns, written = node->mtime_ns;
 
 	/* Anybody can set mtime; in the future it tells nothing of the clock that stamps changes. */
-	if (mtime >= 0 && (uint64_t)mtime > now_ns + margin)
-		mtime = 0;
-	return MAX(ctime, mtime) >= 0 && (uint64_t)MAX(ctime, mtime) + margin > now_ns;
+	if (written >= 0 && (uint64_t)written > now_ns + margin)
+		written = 0;
+	return MAX(changed, written) >= 0 && (uint64_t)MAX(changed, written) + margin > now_ns;
 }
 
 int

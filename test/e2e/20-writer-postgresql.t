@@ -106,7 +106,7 @@ pg_sql "$T/a" "CREATE TABLE t TABLESPACE ts1 AS SELECT g, repeat('x', 100) AS pa
 pg_sql "$T/a" "CREATE UNLOGGED TABLE u AS SELECT g FROM generate_series(1, 50000) g"
 pg_sql "$T/a" "CREATE INDEX ON t (g); CHECKPOINT"
 unlogged=$(pg_sql "$T/a" "SELECT pg_relation_filepath('u')")
-mkdir "$T/a/data/base/pgsql_tmp" && echo x >"$T/a/data/base/pgsql_tmp/pgsql_tmp1.1"
+mkdir -p "$T/a/data/base/pgsql_tmp" && echo x >"$T/a/data/base/pgsql_tmp/pgsql_tmp1.1"
 owned "$T/a/data/base/pgsql_tmp"
 mkdir "$T/ts one/PG_14_202107181" && owned "$T/ts one/PG_14_202107181"
 

@@ -10,8 +10,8 @@
 #	-c CALL      the function that fails, by inject.c's names: fsync, openat, malloc ...
 #	-e ERRNO     with this errno, a number (5, EIO)
 #	-m MODE      fail (default); persist: it fails from then on; late: it is carried out and
-#	             fails all the same; short: it does half of its work; kill, kill-late: the process
-#	             dies by SIGKILL before or after the call
+#	             fails all the same; short: it does half of its work; kill, kill-late: the
+#	             process dies by SIGKILL before or after the call
 #	-P PROGRAM   only in processes of this name
 #	-f FIRST     begin with this n (1)
 #	-s STEP      n grows by this much (1)

@@ -1,92 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/*
- * Any bytes as a line from a writer: refused, or an error, a component and a tail as clean as the
- * requester relies on.
- */
-#include <stdlib.h>
+/* The writer protocol: bytes from a pipe cut into lines, lines into objects, objects into errors. */
 #include <string.h>
 
 #include "base/json.h"
-#include "writer/component.h"
+#include "writer/lines.h"
 #include "writer/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A place inside of the component: nothing that could lead out of it. */
-static void
-check_at(const char *at)
-{
-	if (at[0] == '/' || strcmp(at, "..") == 0 || strncmp(at, "../", 3) == 0 ||
-	    strstr(at, "/../") != NULL || strstr(at, "//") != NULL)
-		abort();
-	size_t n = strlen(at);
-	if (n > 0 && (at[n - 1] == '/' || (n > 2 && strcmp(at + n - 3, "/..") == 0)))
-		abort();
-}
+enum { MAX = 4096 };
 
 static void
-try_component(const json_t *j)
+parse(struct slice line)
 {
-	CLEAN(component_freep) struct component *c = NULL;
-	struct error err = ERROR_INIT;
-
-	if (component_parse(j, &c, &err) < 0)
-		return;
-	for (size_t i = 0; i < c->n_paths; i++) {
-		check_at(c->paths[i].at);
-		if (c->paths[i].source[0] != '/')
-			abort();
-		(void)component_is_paged(c, c->paths[i].at);
-		/* The set and the plain list must agree. */
-		struct component plain = {.n_exclude = c->n_exclude, .exclude = c->exclude};
-		if (component_excludes(c, c->paths[i].source + 1) !=
-		    component_excludes(&plain, c->paths[i].source + 1))
-			abort();
-	}
-}
-
-static void
-try_tail(const json_t *j)
-{
-	CLEAN(component_tail_freep) struct component_tail *t = NULL;
-	struct error err = ERROR_INIT;
-	size_t n = 0;
-
-	if (component_tail_parse(j, &t, &err) < 0)
-		return;
-	for (size_t i = 0; i < t->n_files; i++) {
-		check_at(t->files[i].at);
-		n += t->files[i].n;
-	}
-	if (n > COMPONENT_INLINE_MAX)
-		abort();
-}
-
-static void
-try_error(const json_t *j)
-{
+	CLEAN(json_done) json_t *j = NULL;
 	struct error told = ERROR_INIT, err = ERROR_INIT;
 
-	if (wire_error_unpack(j, &told, &err) < 0)
-		return;
-	for (const char *p = told.msg; *p != 0; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			abort();
-	if (told.code == OK || told.msg[0] == 0)
+	if (line.n > MAX || memchr(line.p, '\n', line.n) != NULL)
 		abort();
+	if (wire_parse(line, &j, &err) < 0)
+		return;
+	const json_t *e = json_object_get(j, "error");
+	if (wire_error_unpack(e != NULL ? e : j, &told, &err) == OK) {
+		if (told.code == OK || memchr(told.msg, 0, sizeof(told.msg)) == NULL)
+			abort();
+		for (const char *p = told.msg; *p != 0; p++)
+			if ((uint8_t)*p < ' ')
+				abort();
+		/* There and back: the same code. */
+		CLEAN(json_done) json_t *packed = wire_error_pack(&told);
+		struct error again = ERROR_INIT;
+		if (packed != NULL && wire_error_unpack(packed, &again, &err) == OK &&
+		    again.code != told.code)
+			abort();
+	}
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CLEAN(json_done) json_t *line = NULL;
 	struct error err = ERROR_INIT;
+	struct slice line;
+	struct lines l;
+	int ends[2], rc = 1;
 
-	if (wire_parse(SLICE(data, size), &line, &err) < 0)
+	/* A pipe holds 64 KiB. In two parts, as they may come. */
+	if (size < 1 || size > 60000 || pipe(ends) < 0)
 		return 0;
-	try_component(json_object_get(line, "component"));
-	try_tail(json_object_get(line, "tail"));
-	try_error(json_object_get(line, "error"));
+	lines_init(&l, MAX);
+	size_t first = data[0] % size;
+	const struct slice parts[] = {SLICE(data, first), SLICE(data + first, size - first)};
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && rc >= 0; i++) {
+		if (parts[i].n == 0)
+			continue;
+		if (write(ends[1], parts[i].p, parts[i].n) != (ssize_t)parts[i].n)
+			abort();
+		/* One read takes all that is in the pipe. */
+		rc = lines_fill(&l, ends[0], &err);
+		while (rc >= 0 && (rc = lines_next(&l, MAX, &line, &err)) == 1)
+			parse(line);
+	}
+	(void)close(ends[1]);
+	(void)close(ends[0]);
+	lines_done(&l);
 	return 0;
 }

@@ -13,7 +13,7 @@
 #	said TEXT, printed ERE, json JQ		of the last run: true?
 #	value JQ		of the last run's JSON lines (slurped)
 #	until_true SECONDS COMMAND...	asks again and again; fails at the end of the time
-#	state_of PID		R, S, T ...: see proc(5)
+#	get_state PID		into $state: R, S, T ..., see proc(5)
 
 holdfast=${HOLDFAST:?the program to test}
 # What the one who runs the tests has set for himself is none of our business.
@@ -109,6 +109,10 @@ until_true() {
 	done
 }
 
-# The name in parentheses may hold anything, a space or a parenthesis too.
-state_of() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null; }
-is_state() { [ "$(state_of "$1")" = "$2" ]; }
+# Into $state; no child for it, since it is asked often. The program's name, in parentheses, may hold
+# anything, a parenthesis too.
+get_state() {
+	state=
+	read -r state 2>/dev/null <"/proc/$1/stat" || return 1
+	state=${state##*) } state=${state%% *}
+}
