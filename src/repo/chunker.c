@@ -32,7 +32,8 @@ chunker_init(struct chunker *c, const struct secret *key, struct error *err)
  * The hash is started anew at `from`: 64 bytes later it no longer shows.
  */
 static size_t
-scan(const struct chunker *c, const uint8_t *p, size_t from, size_t to, uint64_t mask, uint64_t *hash)
+scan(const struct chunker *c, const uint8_t *p, size_t from, size_t to, uint64_t mask,
+     uint64_t *hash)
 {
 	uint64_t h = *hash;
 

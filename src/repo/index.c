@@ -94,8 +94,8 @@ walk_table(void *arg, const struct pack_id *id, uint8_t class, uint64_t size, st
 }
 
 int
-index_payload_walk(struct slice payload, index_pack_fn *each_pack, pack_blob_fn *each_blob, void *arg,
-		   struct error *err)
+index_payload_walk(struct slice payload, index_pack_fn *each_pack, pack_blob_fn *each_blob,
+		   void *arg, struct error *err)
 {
 	struct table_walk w = {.each_pack = each_pack, .each_blob = each_blob, .arg = arg};
 
@@ -176,8 +176,8 @@ write_manifest(int dir, struct index_segment *const *segments, size_t n, struct 
 									 OBJECT_ID_SIZE, hex))) < 0)
 				return error_no_memory(err);
 		if (json_array_append_new(json_object_get(top, "segments"),
-					  json_pack("{s:s, s:O}", "file", segments[i]->name, "objects",
-						    objects)) < 0)
+					  json_pack("{s:s, s:O}", "file", segments[i]->name,
+						    "objects", objects)) < 0)
 			return error_no_memory(err);
 	}
 	if (json_write(top, &text, err) < 0)
@@ -310,7 +310,8 @@ merge_if_many(struct repo_index *index, int dir, struct error *err)
 	if (index->n <= MERGE_ABOVE)
 		return OK;
 	for (size_t i = 1; i < index->n; i++)
-		for (size_t k = i; k > 0 && index->segments[k]->n > index->segments[k - 1]->n; k--) {
+		for (size_t k = i; k > 0 && index->segments[k]->n > index->segments[k - 1]->n;
+		     k--) {
 			struct index_segment *s = index->segments[k];
 
 			index->segments[k] = index->segments[k - 1];
@@ -377,8 +378,8 @@ add_segment(struct repo_index *index, int dir, const struct object_id *object, s
 }
 
 static int
-take_in_new(struct repo_index *index, int dir, const struct object_id *ids, size_t n, bool *ret_changed,
-	    struct error *err)
+take_in_new(struct repo_index *index, int dir, const struct object_id *ids, size_t n,
+	    bool *ret_changed, struct error *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		CLEAN(buf_done) struct buf payload = BUF_INIT(OBJECT_PAYLOAD_MAX);
@@ -420,7 +421,8 @@ synchronise(struct repo_index *index, struct error *err)
 		changed = true;
 	}
 	if (take_in_new(index, dir, ids, n, &changed, err) < 0 ||
-	    (changed && merge_if_many(index, dir, err) < 0) || (changed && publish(index, dir, err) < 0))
+	    (changed && merge_if_many(index, dir, err) < 0) ||
+	    (changed && publish(index, dir, err) < 0))
 		return err->code;
 	return OK;
 }
@@ -504,8 +506,8 @@ compare_packs(const void *a, const void *b)
 static bool
 is_hidden(const struct repo_index *index, const struct pack_id *id)
 {
-	return index->n_hidden > 0 && bsearch(id, index->hidden, index->n_hidden, sizeof(*id),
-					      compare_packs) != NULL;
+	return index->n_hidden > 0 &&
+	       bsearch(id, index->hidden, index->n_hidden, sizeof(*id), compare_packs) != NULL;
 }
 
 /* Pages of the mapping count as resident memory: drop them now and then. They stay in the page cache,
@@ -535,8 +537,10 @@ find(struct repo_index *index, const struct blob_id *id, bool visible_only, stru
 			struct blob_loc loc;
 
 			if (!index_segment_get(s, k, &here, &loc))
-				found = error_set(err, ERR_CORRUPT, "the cached index is damaged: remove "
-						  "'%s/index'", index->repo->cache_path);
+				found = error_set(err, ERR_CORRUPT,
+						  "the cached index is damaged: remove "
+						  "'%s/index'",
+						  index->repo->cache_path);
 			else if (!blob_id_equal(&here, id))
 				break;
 			else if (!visible_only || !is_hidden(index, &loc.pack)) {

@@ -42,8 +42,8 @@ CHECKED int index_payload_add(struct buf *payload, const struct pack_id *id, uin
 /* Walk it. `each_pack` may be NULL, and so may `each_blob`. Also a fuzz target. */
 typedef int index_pack_fn(void *arg, const struct pack_id *id, uint8_t class, uint64_t size,
 			  struct error *err);
-CHECKED int index_payload_walk(struct slice payload, index_pack_fn *each_pack, pack_blob_fn *each_blob,
-			       void *arg, struct error *err);
+CHECKED int index_payload_walk(struct slice payload, index_pack_fn *each_pack,
+			       pack_blob_fn *each_blob, void *arg, struct error *err);
 
 /* As the walk, pack by pack with its encoded table, which is not looked into. */
 typedef int index_table_fn(void *arg, const struct pack_id *id, uint8_t class, uint64_t size,

@@ -287,8 +287,8 @@ index_segment_merge(int dirfd, const char *name, struct index_segment *const *fr
 	    out_header(&o, records, packs, err) < 0 || merge_records(&o, from, n, err) < 0)
 		return error_prefix(err, "merge the cached index");
 	for (size_t i = 0; i < n; i++)
-		if (out_append(&o, record_at(from[i], from[i]->n),
-			       from[i]->n_packs * PACK_ID_SIZE, err) < 0)
+		if (out_append(&o, record_at(from[i], from[i]->n), from[i]->n_packs * PACK_ID_SIZE,
+			       err) < 0)
 			return error_prefix(err, "merge the cached index");
 	return out_finish(&o, dirfd, temporary, name, err);
 }
@@ -364,7 +364,8 @@ be64_of(const uint8_t *p)
 /* Bounds of a stretch that must contain the first record >= id, found by growing steps from the
  * guess. */
 static void
-bracket(const struct index_segment *s, const uint8_t *id, uint64_t guess, uint64_t *lo, uint64_t *hi)
+bracket(const struct index_segment *s, const uint8_t *id, uint64_t guess, uint64_t *lo,
+	uint64_t *hi)
 {
 	uint64_t step = 8;
 

@@ -78,8 +78,9 @@ wrapping_key(const struct slot *slot, const struct key_source *source, struct se
 	struct slice salt = SLICE(slot->salt, sizeof(slot->salt));
 
 	if (slot->password)
-		return crypto_scrypt(SLICE(secret_view(source->password), secret_size(source->password)),
-				     salt, slot->n, slot->r, slot->p, ret, err);
+		return crypto_scrypt(
+			SLICE(secret_view(source->password), secret_size(source->password)), salt,
+			slot->n, slot->r, slot->p, ret, err);
 	return crypto_derive(source->key_file, salt, "holdfast key file", ret, err);
 }
 
@@ -97,7 +98,8 @@ make_aad(const struct object_id *repo_id, const struct object_id *slot_id, uint8
 static json_t *
 slot_json(const struct slot *s)
 {
-	char id[2 * OBJECT_ID_SIZE + 1], salt[2 * CRYPTO_SALT_SIZE + 1], sealed[2 * SLOT_SEALED + 1];
+	char id[2 * OBJECT_ID_SIZE + 1], salt[2 * CRYPTO_SALT_SIZE + 1],
+		sealed[2 * SLOT_SEALED + 1];
 
 	return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "version",
 			 FORMAT_VERSION, "id", hex_encode(s->info.id.b, OBJECT_ID_SIZE, id), "kind",
@@ -157,7 +159,8 @@ keys_slot_add(struct store *store, const struct object_id *repo_id,
 	if (json == NULL)
 		return error_set(err, ERR_USAGE, "the key's label is not valid UTF-8");
 	if (envelope_write("key", json, &file, err) < 0 ||
-	    store_put(store, name_object(NAME_KEYS, &slot.info.id, name), buf_slice(&file), err) < 0)
+	    store_put(store, name_object(NAME_KEYS, &slot.info.id, name), buf_slice(&file), err) <
+		    0)
 		return error_prefix(err, "store a key slot");
 	*ret_id = slot.info.id;
 	return OK;
@@ -171,7 +174,8 @@ get_hex(const json_t *j, const char *key, void *p, size_t n, struct error *err)
 	if (json_get_str(j, key, &text, err) < 0)
 		return err->code;
 	if (!hex_decode(text, strlen(text), p, n))
-		return error_set(err, ERR_CORRUPT, "field '%s' is not %zu hexadecimal bytes", key, n);
+		return error_set(err, ERR_CORRUPT, "field '%s' is not %zu hexadecimal bytes", key,
+				 n);
 	return OK;
 }
 
@@ -184,7 +188,8 @@ parse_slot_fields(const json_t *j, struct slot *s, struct error *err)
 	if (json_get_u64(j, "version", &version, err) < 0)
 		return err->code;
 	if (version > FORMAT_VERSION)
-		return error_set(err, ERR_VERSION, "the key slot has format version %" PRIu64, version);
+		return error_set(err, ERR_VERSION, "the key slot has format version %" PRIu64,
+				 version);
 	if (json_get_str(j, "kind", &kind, err) < 0 || json_get_str(j, "label", &label, err) < 0 ||
 	    json_get_u64(j, "created", &s->info.created_ns, err) < 0 ||
 	    json_get_u64(j, "n", &s->n, err) < 0 || json_get_u64(j, "r", &r, err) < 0 ||
@@ -283,13 +288,15 @@ open_slot(const struct slot *slot, const struct object_id *repo_id, const uint8_
 	size_t aad_n = make_aad(repo_id, &slot->info.id, aad);
 
 	if (wrapping_key(slot, source, &wrap, err) < 0 || cipher_new(wrap, &cipher, err) < 0 ||
-	    secret_new(SLOT_PLAIN, &plain, err) < 0 || secret_new(CRYPTO_KEY_SIZE, &master, err) < 0)
+	    secret_new(SLOT_PLAIN, &plain, err) < 0 ||
+	    secret_new(CRYPTO_KEY_SIZE, &master, err) < 0)
 		return err->code;
 	if (cipher_open(cipher, 0, SLICE(aad, aad_n), SLICE(slot->sealed, SLOT_SEALED),
 			secret_bytes(plain), err) < 0)
 		return err->code == ERR_CORRUPT ? 0 : err->code;
 	if (memcmp(secret_view(plain), config_hash, CRYPTO_HASH_SIZE) != 0)
-		return error_set(err, ERR_CORRUPT, "'" NAME_CONFIG "' is not the one that this key "
+		return error_set(err, ERR_CORRUPT,
+				 "'" NAME_CONFIG "' is not the one that this key "
 				 "slot was made for");
 	memcpy(secret_bytes(master), secret_view(plain) + CRYPTO_HASH_SIZE, CRYPTO_KEY_SIZE);
 	*ret_master = STEAL_PTR(master);
@@ -388,7 +395,8 @@ keys_slot_remove(struct store *store, const struct object_id *id, struct error *
 		return error_set(err, ERR_NOT_FOUND, "no such key slot");
 	/* Damaged slots do not count: they open nothing. */
 	if (!another) {
-		error_set(err, ERR_BAD_STATE, "this is the last key slot: without it nobody could open "
+		error_set(err, ERR_BAD_STATE,
+			  "this is the last key slot: without it nobody could open "
 			  "the repository again");
 		return error_hint(err, "Add another key first ('holdfast key add').");
 	}

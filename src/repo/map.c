@@ -153,8 +153,8 @@ put_list(struct repo_sink *sink, const struct blob_id *ids, size_t n, struct blo
 }
 
 int
-map_encode_segments(struct repo_sink *sink, const struct blob_id *ids, size_t n, struct buf *content,
-		    struct error *err)
+map_encode_segments(struct repo_sink *sink, const struct blob_id *ids, size_t n,
+		    struct buf *content, struct error *err)
 {
 	CLEAN(free_ptr) struct blob_id *level = malloc(MAX(n, (size_t)1) * sizeof(*level));
 	uint8_t depth = 0;
@@ -168,7 +168,8 @@ map_encode_segments(struct repo_sink *sink, const struct blob_id *ids, size_t n,
 		for (size_t i = 0; i < n; i += MAP_LIST_IDS, lists++) {
 			struct blob_id id;
 
-			if (put_list(sink, level + i, MIN((size_t)MAP_LIST_IDS, n - i), &id, err) < 0)
+			if (put_list(sink, level + i, MIN((size_t)MAP_LIST_IDS, n - i), &id, err) <
+			    0)
 				return err->code;
 			level[lists] = id;
 		}

@@ -6,7 +6,12 @@
 
 #include "repo/map.h"
 
-enum { MAP_KIND_INLINE = 1, MAP_KIND_SEGMENTS = 2, MAP_DEPTH_MAX = 3, NODE_CONTENT_MAX_BYTES = 4096 };
+enum {
+	MAP_KIND_INLINE = 1,
+	MAP_KIND_SEGMENTS = 2,
+	MAP_DEPTH_MAX = 3,
+	NODE_CONTENT_MAX_BYTES = 4096
+};
 
 /* Does `page`, n pages after `first`, continue a run: next in the same blob, or a hole too? */
 static inline bool

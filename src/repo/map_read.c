@@ -187,8 +187,9 @@ walk_regions(struct walk *w, struct reader *r, uint64_t offset, uint64_t length,
 		memcpy(id.b, ids.p + i * BLOB_ID_SIZE, BLOB_ID_SIZE);
 		if (offset + start + len <= w->from && w->blob == NULL)
 			continue;
-		int r2 = blob_id_is_hole(&id) ? give_piece(w, offset + start, len, NULL, 0, NULL, 0, err) :
-						walk_region(w, &id, offset + start, len, err);
+		int r2 = blob_id_is_hole(&id)
+				 ? give_piece(w, offset + start, len, NULL, 0, NULL, 0, err)
+				 : walk_region(w, &id, offset + start, len, err);
 		if (r2 < 0)
 			return r2;
 	}
@@ -239,7 +240,8 @@ walk_ids(struct walk *w, uint8_t depth, struct slice ids, uint64_t offset, uint6
 	uint64_t span = span_of(depth);
 
 	if (ids.n != (length + span - 1) / span * BLOB_ID_SIZE)
-		return error_set(err, ERR_CORRUPT, "a file map has an impossible count of segments");
+		return error_set(err, ERR_CORRUPT,
+				 "a file map has an impossible count of segments");
 	for (size_t i = 0; i < ids.n / BLOB_ID_SIZE; i++) {
 		uint64_t start = i * span, len = MIN(span, length - start);
 		CLEAN(buf_done) struct buf copy = BUF_INIT(BLOB_MAX);
@@ -326,8 +328,8 @@ walk(struct walk *w, struct slice content, struct error *err)
 }
 
 int
-map_walk(struct repo_reader *r, struct slice content, uint64_t size, uint64_t from, map_piece_fn *each,
-	 void *arg, struct error *err)
+map_walk(struct repo_reader *r, struct slice content, uint64_t size, uint64_t from,
+	 map_piece_fn *each, void *arg, struct error *err)
 {
 	struct walk w = {.reader = r, .size = size, .from = from, .piece = each, .arg = arg};
 
@@ -479,7 +481,8 @@ map_old_region(struct map_old *m, uint64_t number, struct region *ret, struct bl
 		if (reader_u8(&r) != 'R' || reader_u8(&r) != FORMAT_VERSION)
 			return 0; /* chunks: it was not paged then */
 		uint64_t n = reader_varint(&r), i = number % SEGMENT_REGIONS;
-		struct slice ids = reader_take(&r, n <= SEGMENT_REGIONS ? n * BLOB_ID_SIZE : SIZE_MAX);
+		struct slice ids = reader_take(&r,
+					       n <= SEGMENT_REGIONS ? n * BLOB_ID_SIZE : SIZE_MAX);
 		if (reader_end(&r, "file map", err) < 0)
 			return err->code;
 		if (i >= n)
@@ -490,7 +493,8 @@ map_old_region(struct map_old *m, uint64_t number, struct region *ret, struct bl
 		hole_region(MIN(m->size - start, (uint64_t)REGION_SIZE), ret);
 		return 1;
 	}
-	if (repo_reader_blob(m->reader, ret_id, &leaf, err) < 0 || map_region_parse(leaf, ret, err) < 0)
+	if (repo_reader_blob(m->reader, ret_id, &leaf, err) < 0 ||
+	    map_region_parse(leaf, ret, err) < 0)
 		return err->code;
 	if (ret->length != MIN(m->size - start, (uint64_t)REGION_SIZE))
 		return error_set(err, ERR_CORRUPT, "a region does not cover its part of the file");

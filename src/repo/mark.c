@@ -107,18 +107,18 @@ mark_write(struct repo *repo, const struct mark *mark, struct object_id *ret_id,
 {
 	CLEAN(buf_done) struct buf payload = BUF_INIT(OBJECT_PAYLOAD_MAX);
 	json_t *packs = json_array();
-	CLEAN(json_done) json_t *json =
-		json_pack("{s:I, s:I, s:I, s:o}", "created", (json_int_t)mark->created_ns,
-			  "sweep_after", (json_int_t)mark->sweep_after_ns, "swept",
-			  (json_int_t)mark->swept_ns, "packs", packs);
+	CLEAN(json_done)
+	json_t *json = json_pack("{s:I, s:I, s:I, s:o}", "created", (json_int_t)mark->created_ns,
+				 "sweep_after", (json_int_t)mark->sweep_after_ns, "swept",
+				 (json_int_t)mark->swept_ns, "packs", packs);
 
 	if (json == NULL)
 		return error_no_memory(err);
 	for (size_t i = 0; i < mark->n; i++) {
 		char hex[2 * PACK_ID_SIZE + 1];
 
-		if (json_array_append_new(
-			    packs, json_string(hex_encode(mark->packs[i].b, PACK_ID_SIZE, hex))) < 0)
+		if (json_array_append_new(packs, json_string(hex_encode(mark->packs[i].b,
+									PACK_ID_SIZE, hex))) < 0)
 			return error_no_memory(err);
 	}
 	if (json_write(json, &payload, err) < 0)
@@ -173,15 +173,17 @@ mark_check_session(struct repo *repo, uint64_t start_ns, struct error *err)
 		/* Known when we began: its packs were hidden from us. */
 		if (m->created_ns + MARGIN_NS < start_ns)
 			continue;
-		if (m->swept_ns == 0 && (m->created_ns < start_ns ||
-					 now + MARGIN_NS < m->sweep_after_ns))
+		if (m->swept_ns == 0 &&
+		    (m->created_ns < start_ns || now + MARGIN_NS < m->sweep_after_ns))
 			continue;
 		if (m->swept_ns != 0 && m->swept_ns < start_ns)
 			continue;
-		r = error_set(err, ERR_BUSY, "a prune removed data while this backup ran, and the "
+		r = error_set(err, ERR_BUSY,
+			      "a prune removed data while this backup ran, and the "
 			      "backup may have counted on it");
-		error_hint(err, "Run the backup again: what it stored is reused. Set prune.grace above "
-				"the time of the longest backup.");
+		error_hint(err,
+			   "Run the backup again: what it stored is reused. Set prune.grace above "
+			   "the time of the longest backup.");
 	}
 	mark_list_done(&l);
 	return r;

@@ -36,7 +36,8 @@ name_parse_pack(const char *name, struct pack_id *ret)
 	if (strncmp(name, NAME_PACKS, head) != 0)
 		return false;
 	name += head;
-	if (strlen(name) != 3 + 2 * PACK_ID_SIZE || name[2] != '/' || memcmp(name, name + 3, 2) != 0)
+	if (strlen(name) != 3 + 2 * PACK_ID_SIZE || name[2] != '/' ||
+	    memcmp(name, name + 3, 2) != 0)
 		return false;
 	if (!hex_decode(name + 3, 2 * PACK_ID_SIZE, id.b, sizeof(id.b)))
 		return false;

@@ -87,7 +87,8 @@ object_seal(struct repo *repo, enum object_kind kind, const struct object_id *id
 	make_aad(repo, id, header, aad);
 	if (buf_append(ret, header, HEADER_SIZE, err) < 0 ||
 	    buf_reserve(ret, n + CRYPTO_TAG_SIZE, err) < 0 ||
-	    cipher_seal(cipher, 0, SLICE(aad, AAD_SIZE), SLICE(packed, n), ret->p + ret->n, err) < 0)
+	    cipher_seal(cipher, 0, SLICE(aad, AAD_SIZE), SLICE(packed, n), ret->p + ret->n, err) <
+		    0)
 		return err->code;
 	ret->n += n + CRYPTO_TAG_SIZE;
 	return OK;
@@ -100,8 +101,10 @@ check_header(enum object_kind kind, struct slice stored, struct error *err)
 	if (stored.n < HEADER_SIZE + CRYPTO_TAG_SIZE || memcmp(stored.p, magic, sizeof(magic)) != 0)
 		return error_set(err, ERR_CORRUPT, "not a sealed object");
 	if (stored.p[8] > FORMAT_VERSION)
-		return error_set(err, ERR_VERSION, "the object has format version %u, this program "
-				 "knows %u", stored.p[8], FORMAT_VERSION);
+		return error_set(err, ERR_VERSION,
+				 "the object has format version %u, this program "
+				 "knows %u",
+				 stored.p[8], FORMAT_VERSION);
 	if (stored.p[8] == 0 || stored.p[9] != kind || le16_get(stored.p + 10) != 0 ||
 	    le32_get(stored.p + 12) > OBJECT_PAYLOAD_MAX)
 		return error_set(err, ERR_CORRUPT, "the object's header is damaged");
@@ -109,14 +112,15 @@ check_header(enum object_kind kind, struct slice stored, struct error *err)
 }
 
 int
-object_open(struct repo *repo, enum object_kind kind, const struct object_id *id, struct slice stored,
-	    struct buf *payload, struct error *err)
+object_open(struct repo *repo, enum object_kind kind, const struct object_id *id,
+	    struct slice stored, struct buf *payload, struct error *err)
 {
 	CLEAN(cipher_freep) struct cipher *cipher = NULL;
 	CLEAN(free_ptr) uint8_t *packed = NULL;
 	uint8_t aad[AAD_SIZE];
 
-	if (check_header(kind, stored, err) < 0 || make_cipher(repo, stored.p + 16, &cipher, err) < 0)
+	if (check_header(kind, stored, err) < 0 ||
+	    make_cipher(repo, stored.p + 16, &cipher, err) < 0)
 		return err->code;
 	struct slice sealed = SLICE(stored.p + HEADER_SIZE, stored.n - HEADER_SIZE);
 	uint32_t plain = le32_get(stored.p + 12);
@@ -157,8 +161,8 @@ object_put(struct repo *repo, enum object_kind kind, struct slice payload, struc
 }
 
 int
-object_get(struct repo *repo, enum object_kind kind, const struct object_id *id, struct buf *payload,
-	   struct error *err)
+object_get(struct repo *repo, enum object_kind kind, const struct object_id *id,
+	   struct buf *payload, struct error *err)
 {
 	CLEAN(buf_done) struct buf stored = BUF_INIT(OBJECT_PAYLOAD_MAX + (1 << 20));
 	char name[NAME_SIZE];
@@ -171,7 +175,8 @@ object_get(struct repo *repo, enum object_kind kind, const struct object_id *id,
 }
 
 int
-object_remove(struct repo *repo, enum object_kind kind, const struct object_id *id, struct error *err)
+object_remove(struct repo *repo, enum object_kind kind, const struct object_id *id,
+	      struct error *err)
 {
 	char name[NAME_SIZE];
 	int r = store_remove(repo->store, name_object(object_folder(kind), id, name), err);

@@ -32,8 +32,8 @@ CHECKED int object_put(struct repo *repo, enum object_kind kind, struct slice pa
 CHECKED int object_get(struct repo *repo, enum object_kind kind, const struct object_id *id,
 		       struct buf *payload, struct error *err);
 /* All ids of a kind, sorted by id. The array is the caller's. */
-CHECKED int object_list(struct repo *repo, enum object_kind kind, struct object_id **ret, size_t *ret_n,
-			struct error *err);
+CHECKED int object_list(struct repo *repo, enum object_kind kind, struct object_id **ret,
+			size_t *ret_n, struct error *err);
 
 /* 1 removed, 0 was gone already. */
 CHECKED int object_remove(struct repo *repo, enum object_kind kind, const struct object_id *id,

@@ -109,7 +109,8 @@ pack_seal_frame(struct pack_cipher *p, uint32_t number, uint32_t plain, uint8_t 
 	uint8_t aad[AAD_SIZE];
 
 	make_aad(p, number, plain, aad);
-	return cipher_seal(p->cipher, number, SLICE(aad, AAD_SIZE), SLICE(content, n), content, err);
+	return cipher_seal(p->cipher, number, SLICE(aad, AAD_SIZE), SLICE(content, n), content,
+			   err);
 }
 
 int
@@ -129,8 +130,8 @@ pack_open_frame(struct pack_cipher *p, uint32_t number, uint32_t plain, struct s
 
 /* One frame: varint stored, varint plain, varint n, then n times (id, varint length). */
 int
-pack_table_add(struct pack_table *t, uint32_t stored, uint32_t plain, const struct frame_blob *blobs,
-	       size_t n, struct error *err)
+pack_table_add(struct pack_table *t, uint32_t stored, uint32_t plain,
+	       const struct frame_blob *blobs, size_t n, struct error *err)
 {
 	size_t before = t->bytes.n;
 
@@ -174,7 +175,8 @@ walk_frame(struct reader *r, struct blob_loc *loc, pack_blob_fn *each, void *arg
 		struct blob_id blob;
 
 		if (r->failed || length == 0 || length > BLOB_MAX || offset + length > plain)
-			return error_set(err, ERR_CORRUPT, "the table of a pack has an impossible "
+			return error_set(err, ERR_CORRUPT,
+					 "the table of a pack has an impossible "
 					 "blob");
 		memcpy(blob.b, id.p, BLOB_ID_SIZE);
 		loc->offset = (uint32_t)offset;
@@ -208,7 +210,8 @@ pack_table_walk(struct slice table, const struct pack_id *id, uint8_t class, pac
 }
 
 int
-pack_seal_table(struct pack_cipher *p, const struct pack_table *t, struct buf *ret, struct error *err)
+pack_seal_table(struct pack_cipher *p, const struct pack_table *t, struct buf *ret,
+		struct error *err)
 {
 	uint8_t aad[AAD_SIZE];
 	size_t sealed = t->bytes.n + CRYPTO_TAG_SIZE;
@@ -253,7 +256,8 @@ read_table(struct repo *repo, const char *name, const struct pack_id *id, uint8_
 	if (size < PACK_HEADER_SIZE + CRYPTO_TAG_SIZE + PACK_TRAILER_SIZE || size > PACK_SIZE_MAX)
 		return error_set(err, ERR_CORRUPT, "the pack has an impossible size");
 	if (store_read(repo->store, name, 0, header, sizeof(header), err) < 0 ||
-	    store_read(repo->store, name, size - PACK_TRAILER_SIZE, trailer, sizeof(trailer), err) < 0 ||
+	    store_read(repo->store, name, size - PACK_TRAILER_SIZE, trailer, sizeof(trailer), err) <
+		    0 ||
 	    parse_trailer(trailer, size, &sealed, err) < 0 || buf_reserve(table, sealed, err) < 0 ||
 	    store_read(repo->store, name, size - PACK_TRAILER_SIZE - sealed, table->p + table->n,
 		       sealed, err) < 0 ||

@@ -47,15 +47,16 @@ void pack_cipher_done(struct pack_cipher *p);
  * Seal frame `number` in place: content.n bytes at `content`, of which the first says how the rest is
  * packed (enum frame_codec); room for the tag must follow. `plain` is the unpacked length.
  */
-CHECKED int pack_seal_frame(struct pack_cipher *p, uint32_t number, uint32_t plain, uint8_t *content,
-			    size_t n, struct error *err);
+CHECKED int pack_seal_frame(struct pack_cipher *p, uint32_t number, uint32_t plain,
+			    uint8_t *content, size_t n, struct error *err);
 
 enum frame_codec { FRAME_RAW = 0, FRAME_ZSTD = 1 };
 
 /* Authenticate and decrypt a stored frame into `work` (as long as stored); *ret is codec + body in
  * it. */
 CHECKED int pack_open_frame(struct pack_cipher *p, uint32_t number, uint32_t plain,
-			    struct slice stored, uint8_t *work, struct slice *ret, struct error *err);
+			    struct slice stored, uint8_t *work, struct slice *ret,
+			    struct error *err);
 
 /* Table of contents being built: frames in order, blobs in order within them. */
 struct pack_table {

@@ -234,7 +234,8 @@ point_resolve(struct repo *repo, const char *text, struct point **ret, struct er
 	if (hits == 0)
 		return error_set(err, ERR_POINT, "no restore point begins with '%s'", text);
 	if (hits > 1)
-		return error_set(err, ERR_AMBIGUOUS, "%zu restore points begin with '%s'", hits, text);
+		return error_set(err, ERR_AMBIGUOUS, "%zu restore points begin with '%s'", hits,
+				 text);
 	return point_read(repo, &ids[hit], ret, err);
 }
 

@@ -71,7 +71,8 @@ count_record(void *arg, const struct blob_id *id, const struct blob_loc *loc, bo
 	(void)id;
 	if (u == NULL) {
 		if (reached)
-			return error_set(err, ERR_PRUNE_UNSAFE, "a pack that restore points need is "
+			return error_set(err, ERR_PRUNE_UNSAFE,
+					 "a pack that restore points need is "
 					 "missing: run 'holdfast verify'");
 		return OK;
 	}
@@ -122,7 +123,8 @@ look(struct prune *p, struct error *err)
 	if (p->n > 0)
 		qsort(p->packs, p->n, sizeof(*p->packs), compare_usage);
 	if (p->stats->points == 0 && p->n > 0 && !p->options->allow_empty) {
-		error_set(err, ERR_PRUNE_UNSAFE, "the repository has data, but no restore point at all");
+		error_set(err, ERR_PRUNE_UNSAFE,
+			  "the repository has data, but no restore point at all");
 		return error_hint(err, "If the restore points were forgotten on purpose, give "
 				       "--allow-empty; if not, find out where points/ went.");
 	}
@@ -196,8 +198,7 @@ tend_marks(struct prune *p, struct error *err)
 static bool
 is_wasteful(const struct prune *p, const struct pack_usage *u)
 {
-	return u->needed && !u->hidden &&
-	       u->needed_bytes * 100 < u->blob_bytes * p->repack_percent;
+	return u->needed && !u->hidden && u->needed_bytes * 100 < u->blob_bytes * p->repack_percent;
 }
 
 /* What a blob was is not recorded; its length tells well enough how to pack it again. */
@@ -223,8 +224,8 @@ copy_blob(void *arg, const struct blob_id *id, const struct blob_loc *loc, bool 
 	if (p->options->cancelled != NULL && atomic_load(p->options->cancelled))
 		return error_set(err, ERR_CANCELLED, "stopped on request");
 	if (repo_reader_frame(p->reader, loc, &frame, err) < 0 ||
-	    repo_sink_put(p->sink, class_of(loc), SLICE(frame.p + loc->offset, loc->length), &copied,
-			  NULL, err) < 0)
+	    repo_sink_put(p->sink, class_of(loc), SLICE(frame.p + loc->offset, loc->length),
+			  &copied, NULL, err) < 0)
 		return err->code;
 	if (!blob_id_equal(id, &copied))
 		return error_set(err, ERR_CORRUPT, "a blob's content does not match its id");
@@ -352,7 +353,8 @@ prune_run(struct repo *repo, const struct prune_options *options, struct prune_s
 	  struct error *err)
 {
 	struct prune_stats stats = {0};
-	struct prune p = {.repo = repo, .options = options, .stats = &stats, .now = clock_wall_ns()};
+	struct prune p = {
+		.repo = repo, .options = options, .stats = &stats, .now = clock_wall_ns()};
 	int r;
 
 	p.repack_percent = options->repack_percent ? MIN(options->repack_percent, 100u) : 50;

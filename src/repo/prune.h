@@ -24,7 +24,8 @@
 struct prune_options {
 	uint64_t grace_ns; /* from mark to sweep: longer than the longest backup. 0: sweep at once,
 			      safe only while no backup runs */
-	unsigned repack_percent; /* copy packs of which less than this is needed; 0: 50, over 100: 100 */
+	unsigned
+		repack_percent; /* copy packs of which less than this is needed; 0: 50, over 100: 100 */
 	bool allow_empty; /* go on although there is no restore point: everything is unneeded */
 	bool dry_run; /* only tell what would be done */
 	const _Atomic bool *cancelled; /* may be NULL */
@@ -42,7 +43,7 @@ struct prune_stats {
 	uint64_t next_sweep_ns; /* wall clock, 0: nothing waits */
 };
 
-CHECKED int prune_run(struct repo *repo, const struct prune_options *options, struct prune_stats *ret,
-		      struct error *err);
+CHECKED int prune_run(struct repo *repo, const struct prune_options *options,
+		      struct prune_stats *ret, struct error *err);
 
 #endif

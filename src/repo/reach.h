@@ -28,8 +28,8 @@ void reach_free(struct reach *r);
 void reach_freep(struct reach **r);
 
 /* Add everything below a tree. `cancelled` may be NULL. */
-CHECKED int reach_add_tree(struct reach *r, const struct blob_id *tree, const _Atomic bool *cancelled,
-			   struct error *err);
+CHECKED int reach_add_tree(struct reach *r, const struct blob_id *tree,
+			   const _Atomic bool *cancelled, struct error *err);
 
 /* Each record of the index with its bit. The same blob may come more than once (in several packs);
  * only one of its records is ever reached. */

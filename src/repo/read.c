@@ -99,7 +99,8 @@ repo_reader_closep(struct repo_reader **r)
 }
 
 static int
-find_pack(struct repo_reader *r, const struct pack_id *id, struct pack_cipher **ret, struct error *err)
+find_pack(struct repo_reader *r, const struct pack_id *id, struct pack_cipher **ret,
+	  struct error *err)
 {
 	uint8_t header[PACK_HEADER_SIZE];
 	struct pack_cipher fresh;

@@ -22,10 +22,10 @@ static int
 make_config(const struct object_id *id, struct buf *file, struct error *err)
 {
 	char hex[2 * OBJECT_ID_SIZE + 1];
-	CLEAN(json_done) json_t *json =
-		json_pack("{s:i, s:s, s:I}", "version", FORMAT_VERSION, "id",
-			  hex_encode(id->b, sizeof(id->b), hex), "created",
-			  (json_int_t)clock_wall_ns());
+	CLEAN(json_done)
+	json_t *json = json_pack("{s:i, s:s, s:I}", "version", FORMAT_VERSION, "id",
+				 hex_encode(id->b, sizeof(id->b), hex), "created",
+				 (json_int_t)clock_wall_ns());
 
 	if (json == NULL)
 		return error_no_memory(err);
@@ -48,7 +48,8 @@ repo_init(struct store *store, const struct key_source *source, const char *labe
 	if (r == 1)
 		return error_set(err, ERR_EXISTS, "there is a repository here already");
 	if (crypto_random(id.b, sizeof(id.b), err) < 0 ||
-	    secret_random(CRYPTO_KEY_SIZE, &master, err) < 0 || make_config(&id, &config, err) < 0 ||
+	    secret_random(CRYPTO_KEY_SIZE, &master, err) < 0 ||
+	    make_config(&id, &config, err) < 0 ||
 	    crypto_sha256(buf_slice(&config), hash, err) < 0 ||
 	    keys_slot_add(store, &id, hash, master, source, label, &slot, err) < 0)
 		return err->code;
@@ -79,8 +80,10 @@ read_config(struct store *store, struct object_id *ret_id, uint8_t hash[CRYPTO_H
 	    json_get_str(json, "id", &hex, err) < 0)
 		return error_set(err, ERR_CORRUPT, "'" NAME_CONFIG "' lacks a field");
 	if (version > FORMAT_VERSION)
-		return error_set(err, ERR_VERSION, "the repository has format version %" PRIu64
-				 ", this program knows %d", version, FORMAT_VERSION);
+		return error_set(err, ERR_VERSION,
+				 "the repository has format version %" PRIu64
+				 ", this program knows %d",
+				 version, FORMAT_VERSION);
 	if (version == 0 || !hex_decode(hex, strlen(hex), ret_id->b, sizeof(ret_id->b)))
 		return error_set(err, ERR_CORRUPT, "'" NAME_CONFIG "' has an impossible field");
 	return crypto_sha256(buf_slice(&file), hash, err);

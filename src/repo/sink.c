@@ -32,15 +32,12 @@ repo_sink_open(struct repo_writer *w, struct repo_sink **ret, struct error *err)
 	if (s == NULL)
 		return error_no_memory(err);
 	s->writer = w;
-	s->data = (struct open_frame){.target = FRAME_DATA_TARGET,
-				      .level = w->options.level_data,
-				      .class = BLOB_DATA};
-	s->pages = (struct open_frame){.target = FRAME_PAGES_TARGET,
-				       .level = w->options.level_pages,
-				       .class = BLOB_PAGES};
-	s->meta = (struct open_frame){.target = FRAME_META_TARGET,
-				      .level = w->options.level_data,
-				      .class = BLOB_META};
+	s->data = (struct open_frame){
+		.target = FRAME_DATA_TARGET, .level = w->options.level_data, .class = BLOB_DATA};
+	s->pages = (struct open_frame){
+		.target = FRAME_PAGES_TARGET, .level = w->options.level_pages, .class = BLOB_PAGES};
+	s->meta = (struct open_frame){
+		.target = FRAME_META_TARGET, .level = w->options.level_data, .class = BLOB_META};
 	s->pack_data.table = PACK_TABLE_INIT;
 	s->pack_meta.table = PACK_TABLE_INIT;
 	s->zstd = ZSTD_createCCtx();
@@ -106,7 +103,8 @@ begin_pack(struct repo_sink *s, struct open_pack *p, uint8_t class, struct error
 
 	pack_cipher_done(&p->cipher);
 	if (pack_cipher_new(s->writer->repo, class, &p->cipher, err) < 0 ||
-	    store_begin(s->writer->repo->store, name_pack(&p->cipher.id, name), &p->upload, err) < 0)
+	    store_begin(s->writer->repo->store, name_pack(&p->cipher.id, name), &p->upload, err) <
+		    0)
 		return error_prefix(err, "begin a pack");
 	p->open = true;
 	p->size = 0;
@@ -177,7 +175,8 @@ put_frame(struct repo_sink *s, struct open_frame *f, struct slice plain,
 	if (pack_content(s, f, plain, &n, err) < 0)
 		return err->code;
 	start = clock_boot_ns();
-	if (pack_seal_frame(&p->cipher, p->table.n_frames, (uint32_t)plain.n, s->packed, n, err) < 0)
+	if (pack_seal_frame(&p->cipher, p->table.n_frames, (uint32_t)plain.n, s->packed, n, err) <
+	    0)
 		return err->code;
 	s->stats.seal_ns += clock_boot_ns() - start;
 	n += CRYPTO_TAG_SIZE;
@@ -250,9 +249,9 @@ repo_sink_put(struct repo_sink *s, enum blob_class class, struct slice content,
 		s->stats.blobs_new++;
 		s->stats.bytes_new += content.n;
 		/* A whole region of pages needs no company and no copy. */
-		int r = f->n == 0 && content.n >= f->target ?
-				put_frame(s, f, content, &blob, 1, err) :
-				append_blob(s, f, &blob, content.p, err);
+		int r = f->n == 0 && content.n >= f->target
+				? put_frame(s, f, content, &blob, 1, err)
+				: append_blob(s, f, &blob, content.p, err);
 		if (r < 0)
 			return repo_writer_fail(s->writer, err);
 	}

@@ -18,17 +18,20 @@
 enum {
 	PAGE_MAX = BLOB_MAX,
 	LIST_IDS_MAX = (BLOB_MAX - 16) / BLOB_ID_SIZE,
-	NODE_ENCODED_MAX = NODE_NAME_MAX + NODE_XATTRS_MAX + NODE_CONTENT_MAX + NODE_TARGET_MAX + 256,
+	NODE_ENCODED_MAX = NODE_NAME_MAX + NODE_XATTRS_MAX + NODE_CONTENT_MAX + NODE_TARGET_MAX +
+			   256,
 };
 
-_Static_assert(TREE_PAGE_BYTES + NODE_ENCODED_MAX < PAGE_MAX, "a page holds at least one node more");
+_Static_assert(TREE_PAGE_BYTES + NODE_ENCODED_MAX < PAGE_MAX,
+	       "a page holds at least one node more");
 
 int
 tree_xattr_add(struct buf *list, struct slice name, struct slice value, struct error *err)
 {
 	size_t before = list->n;
 
-	if (buf_bytes(list, name.p, name.n, err) < 0 || buf_bytes(list, value.p, value.n, err) < 0) {
+	if (buf_bytes(list, name.p, name.n, err) < 0 ||
+	    buf_bytes(list, value.p, value.n, err) < 0) {
 		list->n = before;
 		return err->code;
 	}

@@ -104,7 +104,7 @@ CHECKED int tree_find(struct repo_reader *r, const struct blob_id *root, const c
 
 /* Blobs a folder itself consists of (list and pages): for prune and verify. */
 typedef int tree_blob_fn(void *arg, const struct blob_id *id, struct error *err);
-CHECKED int tree_blobs(struct repo_reader *r, const struct blob_id *id, tree_blob_fn *each, void *arg,
-		       struct error *err);
+CHECKED int tree_blobs(struct repo_reader *r, const struct blob_id *id, tree_blob_fn *each,
+		       void *arg, struct error *err);
 
 #endif

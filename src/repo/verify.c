@@ -6,9 +6,9 @@
  */
 #include "repo/verify.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <fcntl.h>
 
 #include "base/fs.h"
 #include "base/hex.h"
@@ -79,8 +79,8 @@ check_keys(struct verify *v, struct error *err)
 /* ---- the index ------------------------------------------------------------------------------- */
 
 static int
-add_listed(struct verify *v, const struct pack_id *id, uint8_t class, uint64_t size, struct slice table,
-	   struct error *err)
+add_listed(struct verify *v, const struct pack_id *id, uint8_t class, uint64_t size,
+	   struct slice table, struct error *err)
 {
 	if (v->n_packs == v->cap_packs) {
 		size_t cap = v->cap_packs ? 2 * v->cap_packs : 256;
@@ -108,7 +108,8 @@ take_pack(void *arg, const struct pack_id *id, uint8_t class, uint64_t size, str
 	if (pack_table_walk(table, id, class, NULL, NULL, &frames_end, err) < 0)
 		return err->code;
 	if (frames_end + table.n + CRYPTO_TAG_SIZE + PACK_TRAILER_SIZE != size)
-		return error_set(err, ERR_CORRUPT, "the index contradicts itself about a pack's size");
+		return error_set(err, ERR_CORRUPT,
+				 "the index contradicts itself about a pack's size");
 	return add_listed(arg, id, class, size, table, err);
 }
 
@@ -158,8 +159,9 @@ check_index(struct verify *v, struct error *err)
 static struct listed_pack *
 find_listed(struct verify *v, const struct pack_id *id)
 {
-	return v->n_packs == 0 ? NULL :
-				 bsearch(id, v->packs, v->n_packs, sizeof(*v->packs), compare_listed);
+	return v->n_packs == 0
+		       ? NULL
+		       : bsearch(id, v->packs, v->n_packs, sizeof(*v->packs), compare_listed);
 }
 
 struct presence {
@@ -337,8 +339,8 @@ run(struct verify *v, struct error *err)
 }
 
 int
-verify_repository(struct repo *repo, const struct verify_options *options, struct verify_stats *stats,
-		  struct error *err)
+verify_repository(struct repo *repo, const struct verify_options *options,
+		  struct verify_stats *stats, struct error *err)
 {
 	struct repo own = *repo;
 	struct verify v = {.repo = &own, .options = options, .stats = stats};

@@ -72,7 +72,8 @@ open_frame(struct worker *w, const struct blob_loc *loc, struct error *err)
 	size_t n = ZSTD_decompressDCtx(w->zstd, w->plain, loc->frame_plain, content.p + 1,
 				       content.n - 1);
 	if (content.p[0] != FRAME_ZSTD || ZSTD_isError(n) || n != loc->frame_plain)
-		return error_set(err, ERR_CORRUPT, "frame at %u does not unpack", loc->frame_offset);
+		return error_set(err, ERR_CORRUPT, "frame at %u does not unpack",
+				 loc->frame_offset);
 	return OK;
 }
 
@@ -93,7 +94,8 @@ check_blob(void *arg, const struct blob_id *id, const struct blob_loc *loc, stru
 	if (hasher_hash(w->hasher, SLICE(w->plain + loc->offset, loc->length), hash, err) < 0)
 		return err->code;
 	if (memcmp(hash, id->b, BLOB_ID_SIZE) != 0)
-		return error_set(err, ERR_CORRUPT, "frame at %u: a blob's content does not match its id",
+		return error_set(err, ERR_CORRUPT,
+				 "frame at %u: a blob's content does not match its id",
 				 loc->frame_offset);
 	atomic_fetch_add(&w->v->stats->blobs_checked, 1);
 	return OK;

@@ -369,7 +369,8 @@ make_marker(struct repo_writer *w, struct error *err)
 	w->unfinished_fd = open(fresh, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (w->unfinished_fd < 0)
 		return error_sys(err, ERR_IO, "make '%s'", fresh);
-	if (flock(w->unfinished_fd, LOCK_EX | LOCK_NB) < 0 || rename(fresh, w->unfinished_path) < 0) {
+	if (flock(w->unfinished_fd, LOCK_EX | LOCK_NB) < 0 ||
+	    rename(fresh, w->unfinished_path) < 0) {
 		error_sys(err, ERR_IO, "make '%s'", w->unfinished_path);
 		(void)unlink(fresh);
 		return err->code;
@@ -432,8 +433,9 @@ prepare(struct repo_writer *w, struct error *err)
 }
 
 int
-repo_writer_open(struct repo *repo, struct repo_index *index, const struct repo_write_options *options,
-		 struct repo_writer **ret, struct error *err)
+repo_writer_open(struct repo *repo, struct repo_index *index,
+		 const struct repo_write_options *options, struct repo_writer **ret,
+		 struct error *err)
 {
 	CLEAN(repo_writer_closep) struct repo_writer *w = calloc(1, sizeof(*w));
 

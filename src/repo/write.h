@@ -60,8 +60,8 @@ CHECKED int repo_sink_open(struct repo_writer *w, struct repo_sink **ret, struct
 CHECKED int repo_sink_put(struct repo_sink *s, enum blob_class class, struct slice content,
 			  struct blob_id *ret_id, bool *ret_new, struct error *err);
 /* The fingerprint of a page (crypto.h), under the repository's key. */
-CHECKED int repo_sink_fingerprint(struct repo_sink *s, struct slice page,
-				  uint8_t ret[16], struct error *err);
+CHECKED int repo_sink_fingerprint(struct repo_sink *s, struct slice page, uint8_t ret[16],
+				  struct error *err);
 /* Hand what is still open to the writer. On failure the backup cannot succeed. Frees the sink. */
 CHECKED int repo_sink_close(struct repo_sink *s, struct error *err);
 void repo_sink_abort(struct repo_sink *s); /* NULL is fine */

@@ -150,7 +150,7 @@ else
 
 	# Once one of them is open, all others go: between the reading of the folder and their turn.
 	mkdir gone
-	for n in $(seq 30); do noise 3000000 "gone/$n"; done
+	for n in $(seq 30); do noise 1000000 "gone/$n"; done
 	# shellcheck disable=SC2016 # for eval
 	vanish='for n in $(seq 30); do is_open gone/$n || rm gone/$n; done'
 	check 'files vanish' meddled pread '[ -n "$(find /proc/$pid/fd -lname "$T/gone/[0-9]*")" ]' "$vanish" "$T/gone"
@@ -163,7 +163,7 @@ else
 
 	# ... or become something that must not be opened, or not be followed.
 	mkdir swap && echo secret >not-asked-for
-	for n in $(seq 30); do noise 3000000 "swap/$n"; done
+	for n in $(seq 30); do noise 1000000 "swap/$n"; done
 	# shellcheck disable=SC2016 # for eval
 	swap='for n in $(seq 30); do is_open swap/$n || { rm swap/$n; case $((n % 3)) in
 		0) mkfifo swap/$n ;; 1) ln -s ../not-asked-for swap/$n ;; 2) mkdir swap/$n ;; esac; }; done'
@@ -189,7 +189,7 @@ fi
 
 # --- targets ------------------------------------------------------------------------------------------
 mkdir -p src/sub/deeper outside && echo original >src/sub/file && echo deep >src/sub/deeper/file
-noise 12000000 src/chunks && noise 12000000 src/pages.db && : >src/empty && ln -s sub src/link
+noise 5000000 src/chunks && noise 5000000 src/pages.db && : >src/empty && ln -s sub src/link
 echo precious >outside/file && echo precious >outside/victim && ln -s outside pointer
 runs 'something to restore' 0 backup "$T/src" --json
 tree list outside >outside-before
@@ -247,13 +247,13 @@ done
 
 # --- delta: only what differs -------------------------------------------------------------------------
 cp -a src target && cp -a src before
-printf X | dd of=target/chunks bs=1 seek=5000000 conv=notrunc status=none
-printf X | dd of=target/pages.db bs=1 seek=9000000 conv=notrunc status=none
+printf X | dd of=target/chunks bs=1 seek=2000000 conv=notrunc status=none
+printf X | dd of=target/pages.db bs=1 seek=3000000 conv=notrunc status=none
 rm target/sub/file && echo more >target/extra && mkdir -p target/sub/extra/folder && : >target/sub/extra/file
-truncate -s 13000000 target/pages.db && chmod 600 target/empty && touch target/sub
+truncate -s 6000000 target/pages.db && chmod 600 target/empty && touch target/sub
 runs 'delta' 0 restore "latest:$T/src" --to target --delta --json
 check 'delta makes it equal' same_tree src target
-check 'writes what differs, and no more' json 'last | .bytes_written > 0 and .bytes_written < 3000000'
+check 'writes what differs, and no more' json 'last | .bytes_written > 0 and .bytes_written < 2200000'
 check 'removes what is extra' json 'last.files_removed >= 2'
 rm -rf target && cp -a src target && echo more >target/extra && echo other >target/sub/file
 runs 'overwrite' 0 restore "latest:$T/src" --to target --overwrite --json

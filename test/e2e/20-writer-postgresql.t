@@ -225,12 +225,16 @@ w_end
 # --- logins and rights ------------------------------------------------------------------------------
 hba=$T/a/data/pg_hba.conf
 cp -p "$hba" "$T/hba"
-port=$(($(pg_port "$T/a") + 1000))
 pg_conf "$T/a" listen_addresses=127.0.0.1
-pg_conf "$T/a" "port=$port"
-echo "$port" >"$T/a/port"
 printf 'local all postgres trust\nlocal all plain trust\nhost all all 127.0.0.1/32 scram-sha-256\n' >"$hba"
-pg_stop "$T/a" && pg_start "$T/a"
+pg_stop "$T/a"
+# Somebody else may listen there already.
+for _ in 1 2 3 4 5; do
+	port=$((20000 + RANDOM % 12000))
+	pg_conf "$T/a" "port=$port"
+	echo "$port" >"$T/a/port"
+	pg_start "$T/a" 2>/dev/null && break
+done
 pg_sql "$T/a" "CREATE ROLE plain LOGIN PASSWORD 'right'"
 w_refused() { # NAME STATE CODE SETTINGS
 	w_start "$4"
@@ -325,6 +329,10 @@ check "another backup of the standby" w_to_snapshot
 pg_as "$PG_BIN/pg_ctl" -D "$T/s/data" -s -w promote
 check "a promotion is noticed within seconds" eval 'w_hear 4 && w_is 12 WRITER_RETRYABLE'
 check "and called by its name" grep -q "promoted" <<<"$REPLY_LINE"
+w_say abort
+check "a backup on the second timeline" eval 'w_to_snapshot && w_say post-copy && w_is 5'
+check "has its logs and how it came about" test "$(w_get '.tail.metadata.wal | [.[0][0:8], .[-1]] | join(" ")')" = \
+	"00000002 00000002.history"
 w_end
 pg_stop "$T/s" immediate
 pg_stop "$T/a" immediate

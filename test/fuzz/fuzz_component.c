@@ -9,14 +9,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const paths[] = {"", "base/1/2", "pg_wal/000000010000000000000001", "global/pg_control"};
+static const char *const paths[] = {"", "base/1/2", "pg_wal/000000010000000000000001",
+				    "global/pg_control"};
 
 /* Places are used for restoring: none may lead out of the component's folder. */
 static void
 expect_inside(const char *at)
 {
 	if (at[0] == '/' || strcmp(at, "..") == 0 || strncmp(at, "../", 3) == 0 ||
-	    strstr(at, "/../") != NULL || (strlen(at) > 2 && strcmp(at + strlen(at) - 3, "/..") == 0))
+	    strstr(at, "/../") != NULL ||
+	    (strlen(at) > 2 && strcmp(at + strlen(at) - 3, "/..") == 0))
 		abort();
 }
 

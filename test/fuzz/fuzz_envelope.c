@@ -34,7 +34,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_one(SLICE(data, size));
 	if (crypto_sha256(SLICE(data, size), hash, &err) < 0 ||
 	    buf_printf(&file, &err, "{\"key\":") < 0 || buf_append(&file, data, size, &err) < 0 ||
-	    buf_printf(&file, &err, ",\"sha256\":\"%s\"}\n", hex_encode(hash, sizeof(hash), hex)) < 0)
+	    buf_printf(&file, &err, ",\"sha256\":\"%s\"}\n", hex_encode(hash, sizeof(hash), hex)) <
+		    0)
 		return 0;
 	read_one(buf_slice(&file));
 	return 0;

@@ -23,7 +23,8 @@ flush(struct again *a, struct error *err)
 	if (!a->open)
 		return OK;
 	a->open = false;
-	return pack_table_add(&a->table, a->frame.frame_stored, a->frame.frame_plain, a->blobs, a->n, err);
+	return pack_table_add(&a->table, a->frame.frame_stored, a->frame.frame_plain, a->blobs,
+			      a->n, err);
 }
 
 static int

@@ -16,8 +16,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (rc != OK)
 		return 0;
-	if (g.length == 0 || g.length > REGION_SIZE || g.n_pages == 0 || g.n_pages > REGION_PAGES_MAX ||
-	    (uint64_t)g.n_pages << g.page_shift < g.length || g.n_blobs > REGION_PAGES_MAX)
+	if (g.length == 0 || g.length > REGION_SIZE || g.n_pages == 0 ||
+	    g.n_pages > REGION_PAGES_MAX || (uint64_t)g.n_pages << g.page_shift < g.length ||
+	    g.n_blobs > REGION_PAGES_MAX)
 		abort();
 	for (size_t i = 0; i < g.n_pages; i++)
 		if (g.pages[i].blob != PAGE_HOLE &&

@@ -203,12 +203,18 @@ pgconn_open(const struct pgsettings *settings, const char *host, const struct pg
 	int rc = connect_start(c, settings, host, err);
 	if (rc == OK)
 		rc = connect_wait(c, &l, err);
+	if (rc == OK) {
+		(void)PQsetErrorVerbosity(c->pq, PQERRORS_DEFAULT);
+		(void)PQsetnonblocking(c->pq, 1);
+		/* We may be a superuser: only PostgreSQL's own functions are to be called, whatever
+		 * the database's owner has put in their way. */
+		rc = pgconn_query(c, &l, "SELECT pg_catalog.set_config('search_path', '', false)",
+				  0, NULL, NULL, err);
+	}
 	if (rc < 0) {
 		pgconn_close(c);
 		return rc;
 	}
-	(void)PQsetErrorVerbosity(c->pq, PQERRORS_DEFAULT);
-	(void)PQsetnonblocking(c->pq, 1);
 	*ret = c;
 	return OK;
 }

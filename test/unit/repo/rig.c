@@ -14,7 +14,8 @@
 #include "store/mem.h"
 
 void
-rig_check(const struct error *err, int rc, int expected, const char *what, const char *file, int line)
+rig_check(const struct error *err, int rc, int expected, const char *what, const char *file,
+	  int line)
 {
 	if (rc == expected)
 		return;

@@ -53,8 +53,8 @@ page_content(uint64_t seed, uint64_t number, uint8_t content[PAGE])
 }
 
 static int
-put_file(struct session *s, struct tree_builder *b, const char *name, const struct map_segment *segment,
-	 uint64_t size, struct error *err)
+put_file(struct session *s, struct tree_builder *b, const char *name,
+	 const struct map_segment *segment, uint64_t size, struct error *err)
 {
 	CLEAN(buf_done) struct buf content = BUF_INIT(NODE_CONTENT_MAX);
 	struct blob_id id;
@@ -81,12 +81,13 @@ put_small(struct session *s, struct tree_builder *b, struct error *err)
 	for (uint64_t i = 0; i < FILES; i++) {
 		uint8_t content[4096];
 		struct map_chunk chunk = {.length = small_content(s->seed, i, content)};
-		struct map_segment segment = {.length = chunk.length, .n_chunks = 1, .chunks = &chunk};
+		struct map_segment segment = {
+			.length = chunk.length, .n_chunks = 1, .chunks = &chunk};
 		char name[16];
 
 		(void)snprintf(name, sizeof(name), "small-%u", (unsigned)i);
-		if (repo_sink_put(s->sinks[i % 2], BLOB_DATA, SLICE(content, chunk.length), &chunk.id,
-				  NULL, err) < 0 ||
+		if (repo_sink_put(s->sinks[i % 2], BLOB_DATA, SLICE(content, chunk.length),
+				  &chunk.id, NULL, err) < 0 ||
 		    put_file(s, b, name, &segment, chunk.length, err) < 0)
 			return err->code;
 	}
@@ -101,8 +102,8 @@ put_chunked(struct session *s, struct tree_builder *b, struct error *err)
 
 	for (uint64_t i = 0; i < CHUNKS; i += 2) {
 		chunk_content(s->seed, i, s->space);
-		if (repo_sink_put(s->sinks[0], BLOB_DATA, SLICE(s->space, CHUNK), &chunks[i].id, NULL,
-				  err) < 0)
+		if (repo_sink_put(s->sinks[0], BLOB_DATA, SLICE(s->space, CHUNK), &chunks[i].id,
+				  NULL, err) < 0)
 			return err->code;
 	}
 	return put_file(s, b, "chunked", &segment, CHUNKED_SIZE, err);
@@ -123,7 +124,8 @@ put_region(struct session *s, uint64_t first_page, size_t n, uint32_t length, si
 	g->n_pages = (uint16_t)((length + PAGE - 1) / PAGE);
 	g->n_blobs = 1;
 	for (size_t i = 0; i < g->n_pages; i++) {
-		g->pages[i] = (struct region_page){.blob = i < n ? 0 : PAGE_HOLE, .page = (uint16_t)i};
+		g->pages[i] = (struct region_page){.blob = i < n ? 0 : PAGE_HOLE,
+						   .page = (uint16_t)i};
 		if (i >= n)
 			continue;
 		page_content(s->seed, first_page + i, s->space + i * PAGE);
@@ -146,8 +148,8 @@ put_paged(struct session *s, struct tree_builder *b, struct error *err)
 
 	/* The first blob is as long as a region, which gives it a frame and a pack of its own. */
 	if (put_region(s, 0, 10, REGION_SIZE, REGION_SIZE, &regions[0], err) < 0 ||
-	    put_region(s, 500, 4, PAGED_SIZE % REGION_SIZE, PAGED_SIZE % REGION_SIZE, &regions[2], err) <
-		    0)
+	    put_region(s, 500, 4, PAGED_SIZE % REGION_SIZE, PAGED_SIZE % REGION_SIZE, &regions[2],
+		       err) < 0)
 		return err->code;
 	return put_file(s, b, "paged", &segment, PAGED_SIZE, err);
 }
@@ -173,9 +175,9 @@ write_point(struct session *s, const struct blob_id *tree, struct object_id *ret
 {
 	char hex[2 * BLOB_ID_SIZE + 1];
 	json_t *json = json_pack("{s:I, s:I, s:s, s:s, s:b, s:[{s:s, s:s}]}", "start",
-				 (json_int_t)(s->seed + 1), "end", (json_int_t)(s->seed + 2), "host",
-				 "test", "consistency", "crash", "incomplete", 0, "roots", "name", "",
-				 "tree", hex_encode(tree->b, BLOB_ID_SIZE, hex));
+				 (json_int_t)(s->seed + 1), "end", (json_int_t)(s->seed + 2),
+				 "host", "test", "consistency", "crash", "incomplete", 0, "roots",
+				 "name", "", "tree", hex_encode(tree->b, BLOB_ID_SIZE, hex));
 	int r;
 
 	if (json == NULL)
@@ -302,7 +304,8 @@ scenario_check(struct repo *repo, const struct object_id *point, uint64_t seed, 
 {
 	CLEAN(repo_index_closep) struct repo_index *index = NULL;
 	CLEAN(point_freep) struct point *p = NULL;
-	struct check c = {.seed = seed, .expected = malloc(PAGED_SIZE), .found = malloc(PAGED_SIZE)};
+	struct check c = {
+		.seed = seed, .expected = malloc(PAGED_SIZE), .found = malloc(PAGED_SIZE)};
 	int r;
 
 	if (c.expected == NULL || c.found == NULL)

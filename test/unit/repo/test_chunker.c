@@ -138,7 +138,8 @@ monotonous_data(void **state)
 	assert_non_null(zeros);
 	for (uint8_t key = 1; key < 20; key++) {
 		init(&c, key);
-		assert_in_range(cut_all(&c, zeros, 4 * CHUNK_MAX, cuts), 4, 4 * CHUNK_MAX / CHUNK_MIN);
+		assert_in_range(cut_all(&c, zeros, 4 * CHUNK_MAX, cuts), 4,
+				4 * CHUNK_MAX / CHUNK_MIN);
 	}
 }
 
@@ -165,10 +166,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lengths_and_their_average),
-		cmocka_unit_test(end_of_the_data),
-		cmocka_unit_test(insertion_is_local),
-		cmocka_unit_test(keys_cut_differently),
+		cmocka_unit_test(lengths_and_their_average), cmocka_unit_test(end_of_the_data),
+		cmocka_unit_test(insertion_is_local),        cmocka_unit_test(keys_cut_differently),
 		cmocka_unit_test(monotonous_data),
 	};
 

@@ -15,7 +15,8 @@ static struct error err;
 static void
 make(struct buf *file)
 {
-	CLEAN(json_done) json_t *inner = json_pack("{s:i, s:s}", "version", 1, "text", "a \"quoted\" word");
+	CLEAN(json_done)
+	json_t *inner = json_pack("{s:i, s:s}", "version", 1, "text", "a \"quoted\" word");
 
 	assert_non_null(inner);
 	assert_int_equal(envelope_write("thing", inner, file, &err), OK);
@@ -98,9 +99,10 @@ right_checksum_of_nonsense(void **state)
 		uint8_t hash[CRYPTO_HASH_SIZE];
 		char hex[2 * CRYPTO_HASH_SIZE + 1];
 
-		assert_int_equal(crypto_sha256(SLICE(bodies[i], strlen(bodies[i])), hash, &err), OK);
-		assert_int_equal(buf_printf(&file, &err, "{\"thing\":%s,\"sha256\":\"%s\"}\n", bodies[i],
-					    hex_encode(hash, sizeof(hash), hex)),
+		assert_int_equal(crypto_sha256(SLICE(bodies[i], strlen(bodies[i])), hash, &err),
+				 OK);
+		assert_int_equal(buf_printf(&file, &err, "{\"thing\":%s,\"sha256\":\"%s\"}\n",
+					    bodies[i], hex_encode(hash, sizeof(hash), hex)),
 				 OK);
 		refused(buf_slice(&file));
 	}

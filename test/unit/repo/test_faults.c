@@ -29,7 +29,8 @@ points_are_all_good(struct rig *r)
 
 	rig_ok(r, point_list_read(r->repo, &l, &r->err));
 	for (size_t i = 0; i < l.n; i++)
-		rig_ok(r, scenario_check(r->repo, &l.points[i]->id, l.points[i]->start_ns - 1, &r->err));
+		rig_ok(r, scenario_check(r->repo, &l.points[i]->id, l.points[i]->start_ns - 1,
+					 &r->err));
 	point_list_done(&l);
 }
 
@@ -162,7 +163,8 @@ main(void)
 		cmocka_unit_test(short_write_once),
 		cmocka_unit_test(short_write_from_then_on),
 		cmocka_unit_test(flipped_while_read),
-		cmocka_unit_test_setup_teardown(stored_data_is_used_again, rig_setup_faulty, rig_teardown),
+		cmocka_unit_test_setup_teardown(stored_data_is_used_again, rig_setup_faulty,
+						rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

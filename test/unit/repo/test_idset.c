@@ -153,10 +153,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spread),
-		cmocka_unit_test(colliding),
-		cmocka_unit_test(around_the_end),
-		cmocka_unit_test(growth),
+		cmocka_unit_test(spread),         cmocka_unit_test(colliding),
+		cmocka_unit_test(around_the_end), cmocka_unit_test(growth),
 		cmocka_unit_test(empty),
 	};
 

@@ -137,7 +137,8 @@ hundred_thousand(void **state)
 		struct blob_id a, b;
 		struct blob_loc loc;
 
-		assert_true(index_segment_get(s, i - 1, &a, &loc) && index_segment_get(s, i, &b, &loc));
+		assert_true(index_segment_get(s, i - 1, &a, &loc) &&
+			    index_segment_get(s, i, &b, &loc));
 		assert_true(memcmp(&a, &b, sizeof(a)) < 0);
 	}
 	index_segment_close(s);
@@ -299,13 +300,15 @@ damaged_head_or_size(void **state)
 	assert_int_equal(fs_read_file(dir, "segment-i", &file, &err), OK);
 	for (size_t n = 0; n < file.n; n += n < 200 ? 1 : 97) {
 		write_file("segment-j", &file, n);
-		assert_int_equal(index_segment_open(dir, "segment-j", NULL, 0, &s, &err), ERR_CORRUPT);
+		assert_int_equal(index_segment_open(dir, "segment-j", NULL, 0, &s, &err),
+				 ERR_CORRUPT);
 		assert_null(s);
 	}
 	for (size_t bit = 0; bit < 24 * 8; bit++) {
 		file.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		write_file("segment-j", &file, file.n);
-		assert_int_equal(index_segment_open(dir, "segment-j", NULL, 0, &s, &err), ERR_CORRUPT);
+		assert_int_equal(index_segment_open(dir, "segment-j", NULL, 0, &s, &err),
+				 ERR_CORRUPT);
 		file.p[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
 	assert_int_equal(buf_append(&file, &more, 1, &err), OK);
@@ -352,12 +355,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hundred_thousand),
-		cmocka_unit_test(misleading_ids),
-		cmocka_unit_test(nothing_in_it),
-		cmocka_unit_test(copies_of_one_blob),
-		cmocka_unit_test(merging),
-		cmocka_unit_test(damaged_head_or_size),
+		cmocka_unit_test(hundred_thousand), cmocka_unit_test(misleading_ids),
+		cmocka_unit_test(nothing_in_it),    cmocka_unit_test(copies_of_one_blob),
+		cmocka_unit_test(merging),          cmocka_unit_test(damaged_head_or_size),
 		cmocka_unit_test(damaged_records),
 	};
 

@@ -24,7 +24,8 @@ setup(void **state)
 	(void)state;
 	rig_fill(&repo_id, sizeof(repo_id), 1);
 	rig_fill(config_hash, sizeof(config_hash), 2);
-	return store_mem_open(&store, &err) < 0 || secret_random(CRYPTO_KEY_SIZE, &master, &err) < 0;
+	return store_mem_open(&store, &err) < 0 ||
+	       secret_random(CRYPTO_KEY_SIZE, &master, &err) < 0;
 }
 
 static int
@@ -51,7 +52,8 @@ static struct object_id
 add(const char *text, bool password)
 {
 	CLEAN(secret_freep) struct secret *s = secret_of(text);
-	struct key_source source = {.password = password ? s : NULL, .key_file = password ? NULL : s};
+	struct key_source source = {.password = password ? s : NULL,
+				    .key_file = password ? NULL : s};
 	struct object_id id = {{0}};
 	int r = keys_slot_add(store, &repo_id, config_hash, master, &source, text, &id, &err);
 
@@ -64,7 +66,8 @@ unlock(const char *text, bool password)
 {
 	CLEAN(secret_freep) struct secret *s = secret_of(text);
 	CLEAN(secret_freep) struct secret *found = NULL;
-	struct key_source source = {.password = password ? s : NULL, .key_file = password ? NULL : s};
+	struct key_source source = {.password = password ? s : NULL,
+				    .key_file = password ? NULL : s};
 	int r = keys_slot_unlock(store, &repo_id, config_hash, &source, &found, &err);
 
 	if (r == OK)
@@ -197,7 +200,8 @@ slot_under_another_name(void **state)
 	const uint8_t *p = slot_bytes(&id, &n);
 
 	(void)state;
-	assert_int_equal(store_put(store, name_object(NAME_KEYS, &other, name), SLICE(p, n), &err), OK);
+	assert_int_equal(store_put(store, name_object(NAME_KEYS, &other, name), SLICE(p, n), &err),
+			 OK);
 	name_object(NAME_KEYS, &id, name);
 	assert_int_equal(store_remove(store, name, &err), 1);
 	assert_int_equal(unlock(KEY_A, false), ERR_CORRUPT);
@@ -206,23 +210,27 @@ slot_under_another_name(void **state)
 
 /* A slot with a right checksum that whoever may write to the store could have made. */
 static void
-put_hostile(uint8_t number, const char *kind, json_int_t version, json_int_t n, json_int_t r, json_int_t p)
+put_hostile(uint8_t number, const char *kind, json_int_t version, json_int_t n, json_int_t r,
+	    json_int_t p)
 {
 	struct object_id id = {{number}};
 	CLEAN(buf_done) struct buf file = BUF_INIT(16 << 10);
-	char hex[2 * OBJECT_ID_SIZE + 1], salt[2 * CRYPTO_SALT_SIZE + 1], sealed[161], name[NAME_SIZE];
+	char hex[2 * OBJECT_ID_SIZE + 1], salt[2 * CRYPTO_SALT_SIZE + 1], sealed[161],
+		name[NAME_SIZE];
 	CLEAN(json_done) json_t *j = NULL;
 
 	memset(salt, '0', sizeof(salt));
 	salt[sizeof(salt) - 1] = 0;
 	memset(sealed, '0', sizeof(sealed));
 	sealed[sizeof(sealed) - 1] = 0;
-	j = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "version", version, "id",
-		      hex_encode(id.b, sizeof(id.b), hex), "kind", kind, "label", "", "created",
-		      (json_int_t)1, "n", n, "r", r, "p", p, "salt", salt, "sealed", sealed);
+	j = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "version", version,
+		      "id", hex_encode(id.b, sizeof(id.b), hex), "kind", kind, "label", "",
+		      "created", (json_int_t)1, "n", n, "r", r, "p", p, "salt", salt, "sealed",
+		      sealed);
 	assert_non_null(j);
 	assert_int_equal(envelope_write("key", j, &file, &err), OK);
-	assert_int_equal(store_put(store, name_object(NAME_KEYS, &id, name), buf_slice(&file), &err), OK);
+	assert_int_equal(
+		store_put(store, name_object(NAME_KEYS, &id, name), buf_slice(&file), &err), OK);
 }
 
 static void
@@ -344,13 +352,15 @@ labels(void **state)
 	(void)state;
 	memset(label, 'x', sizeof(label));
 	label[128] = 0;
-	assert_int_equal(keys_slot_add(store, &repo_id, config_hash, master, &source, label, &id, &err),
-			 ERR_LIMIT);
+	assert_int_equal(
+		keys_slot_add(store, &repo_id, config_hash, master, &source, label, &id, &err),
+		ERR_LIMIT);
 	label[127] = 0;
-	assert_int_equal(keys_slot_add(store, &repo_id, config_hash, master, &source, label, &id, &err),
-			 OK);
-	assert_int_equal(keys_slot_add(store, &repo_id, config_hash, master, &source, "\xff", &id, &err),
-			 ERR_USAGE);
+	assert_int_equal(
+		keys_slot_add(store, &repo_id, config_hash, master, &source, label, &id, &err), OK);
+	assert_int_equal(
+		keys_slot_add(store, &repo_id, config_hash, master, &source, "\xff", &id, &err),
+		ERR_USAGE);
 }
 
 static void

@@ -63,7 +63,8 @@ walk_whole(struct rig *r, struct slice content, uint64_t size, struct pieces *al
 
 	walk_from(r, content, size, 0, all);
 	for (size_t i = 0; i < 30; i++) {
-		uint64_t from = i < all->n ? all->list[i].file_offset + i % 3 : rig_random(&seed) % size;
+		uint64_t from = i < all->n ? all->list[i].file_offset + i % 3
+					   : rig_random(&seed) % size;
 		size_t skipped = 0;
 
 		walk_from(r, content, size, from, &part);
@@ -72,7 +73,8 @@ walk_whole(struct rig *r, struct slice content, uint64_t size, struct pieces *al
 			skipped++;
 		assert_int_equal(part.n, all->n - skipped);
 		for (size_t k = 0; k < part.n; k++)
-			assert_int_equal(part.list[k].file_offset, all->list[skipped + k].file_offset);
+			assert_int_equal(part.list[k].file_offset,
+					 all->list[skipped + k].file_offset);
 	}
 	rig_ok(r, map_walk(r->reader, content, size, size, collect, &part, &r->err));
 	free(STEAL_PTR(part.list));
@@ -82,9 +84,11 @@ walk_whole(struct rig *r, struct slice content, uint64_t size, struct pieces *al
 	part.list = calloc(PIECES_MAX, sizeof(*part.list));
 	part.n = 0;
 	part.from = 0;
-	assert_true(map_walk(r->reader, content, size - 1, 0, collect, &part, &r->err) == ERR_CORRUPT);
+	assert_true(map_walk(r->reader, content, size - 1, 0, collect, &part, &r->err) ==
+		    ERR_CORRUPT);
 	part.n = 0;
-	assert_true(map_walk(r->reader, content, size + 1, 0, collect, &part, &r->err) == ERR_CORRUPT);
+	assert_true(map_walk(r->reader, content, size + 1, 0, collect, &part, &r->err) ==
+		    ERR_CORRUPT);
 	free(part.list);
 }
 
@@ -189,7 +193,8 @@ chunk_segments(void **state)
 			chunks[i][0] = (struct map_chunk){.length = length};
 			counts[i] = 1;
 		}
-		struct map_segment s = {.length = length, .n_chunks = counts[i], .chunks = chunks[i]};
+		struct map_segment s = {
+			.length = length, .n_chunks = counts[i], .chunks = chunks[i]};
 		rig_ok(r, map_put_segment(r->sink, &s, &ids[i], &r->err));
 		assert_int_equal(blob_id_is_hole(&ids[i]), i == 2);
 		total += counts[i];
@@ -216,7 +221,8 @@ too_many_chunks(void **state)
 	assert_non_null(chunks);
 	for (size_t i = 0; i <= MAP_SEGMENT_CHUNKS_MAX; i++)
 		chunks[i] = (struct map_chunk){.length = 1, .id = id_of(i)};
-	struct map_segment s = {.length = MAP_SEGMENT_CHUNKS_MAX, .n_chunks = MAP_SEGMENT_CHUNKS_MAX};
+	struct map_segment s = {.length = MAP_SEGMENT_CHUNKS_MAX,
+				.n_chunks = MAP_SEGMENT_CHUNKS_MAX};
 	s.chunks = chunks;
 	rig_begin(r, NULL);
 	rig_ok(r, map_put_segment(r->sink, &s, &id, &r->err));
@@ -265,7 +271,8 @@ same_region(const struct region *a, const struct region *b)
 	assert_int_equal(a->n_pages, b->n_pages);
 	assert_int_equal(a->n_blobs, b->n_blobs);
 	assert_memory_equal(a->blobs, b->blobs, a->n_blobs * sizeof(*a->blobs));
-	assert_memory_equal(a->fingerprints, b->fingerprints, a->n_pages * sizeof(*a->fingerprints));
+	assert_memory_equal(a->fingerprints, b->fingerprints,
+			    a->n_pages * sizeof(*a->fingerprints));
 	for (size_t i = 0; i < a->n_pages; i++) {
 		assert_int_equal(a->pages[i].blob, b->pages[i].blob);
 		if (a->pages[i].blob != PAGE_HOLE)
@@ -283,8 +290,8 @@ region_leaves(void **state)
 	assert_true(g != NULL && back != NULL);
 	for (uint8_t shift = 12; shift <= 16; shift++) {
 		for (size_t i = 0; i < 20; i++) {
-			uint32_t length = i < 2 ? REGION_SIZE - (uint32_t)i :
-						  1 + (uint32_t)(rig_random(&seed) % REGION_SIZE);
+			uint32_t length = i < 2 ? REGION_SIZE - (uint32_t)i
+						: 1 + (uint32_t)(rig_random(&seed) % REGION_SIZE);
 			struct blob_id id;
 			struct slice leaf;
 
@@ -334,17 +341,18 @@ make_paged(struct rig *r, uint64_t size, uint64_t seed, struct paged *f)
 		if (i % 5 == 4 || (i / SEGMENT_REGIONS == 1 && size > 3 * (uint64_t)SEGMENT_SIZE))
 			continue; /* the whole of segment 1 is a hole */
 		f->regions[i] = malloc(sizeof(**f->regions));
-		random_region((uint32_t)MIN((uint64_t)REGION_SIZE, size - i * (uint64_t)REGION_SIZE),
-			      13, seed + i, f->regions[i]);
+		random_region(
+			(uint32_t)MIN((uint64_t)REGION_SIZE, size - i * (uint64_t)REGION_SIZE), 13,
+			seed + i, f->regions[i]);
 		rig_ok(r, map_put_region(r->sink, f->regions[i], &f->leaves[i], &r->err));
 	}
 	for (size_t i = 0; i < f->n_regions; i += SEGMENT_REGIONS) {
 		size_t n = MIN((size_t)SEGMENT_REGIONS, f->n_regions - i);
-		struct map_segment s = {.length = MIN((uint64_t)SEGMENT_SIZE,
-						      size - i * (uint64_t)REGION_SIZE),
-					.paged = true,
-					.n_regions = n,
-					.regions = f->leaves + i};
+		struct map_segment s = {
+			.length = MIN((uint64_t)SEGMENT_SIZE, size - i * (uint64_t)REGION_SIZE),
+			.paged = true,
+			.n_regions = n,
+			.regions = f->leaves + i};
 
 		assert_true(n_segments < ARRAY_SIZE(segments));
 		rig_ok(r, map_put_segment(r->sink, &s, &segments[n_segments++], &r->err));
@@ -381,7 +389,8 @@ expect_pages(const struct pieces *all, const struct paged *f)
 			}
 			assert_non_null(g);
 			assert_int_equal(p->page_size, 8192);
-			assert_memory_equal(&p->blob, &g->blobs[g->pages[page].blob], sizeof(p->blob));
+			assert_memory_equal(&p->blob, &g->blobs[g->pages[page].blob],
+					    sizeof(p->blob));
 			assert_int_equal(p->blob_offset + (at - p->file_offset),
 					 g->pages[page].page * 8192u);
 		}
@@ -398,9 +407,9 @@ check_fingerprints(void *arg, const struct map_piece *p, struct error *err)
 	for (size_t i = 0; !p->hole && i * 8192 < p->length; i++) {
 		uint64_t at = p->file_offset + i * 8192;
 
-		assert_memory_equal(p->fingerprints + 16 * i,
-				    f->regions[at / REGION_SIZE]->fingerprints[at % REGION_SIZE / 8192],
-				    16);
+		assert_memory_equal(
+			p->fingerprints + 16 * i,
+			f->regions[at / REGION_SIZE]->fingerprints[at % REGION_SIZE / 8192], 16);
 	}
 	return OK;
 }
@@ -417,8 +426,8 @@ expect_old(struct rig *r, const struct paged *f)
 	rig_ok(r, map_old_open(r->reader, buf_slice(&f->content), f->size, &m, &r->err));
 	for (size_t i = 0; i < 2 * f->n_regions; i++) {
 		uint64_t number = i < f->n_regions ? i : rig_random(&seed) % f->n_regions;
-		uint32_t length =
-			(uint32_t)MIN((uint64_t)REGION_SIZE, f->size - number * (uint64_t)REGION_SIZE);
+		uint32_t length = (uint32_t)MIN((uint64_t)REGION_SIZE,
+						f->size - number * (uint64_t)REGION_SIZE);
 
 		rig_check(&r->err, map_old_region(m, number, g, &id, &r->err), 1, "map_old_region",
 			  __FILE__, __LINE__);
@@ -464,8 +473,8 @@ paged_files(void **state)
 			walk_whole(r, buf_slice(&f.content), sizes[i], &all);
 			expect_pages(&all, &f);
 		}
-		rig_ok(r, map_walk(r->reader, buf_slice(&f.content), sizes[i], 0, check_fingerprints, &f,
-				   &r->err));
+		rig_ok(r, map_walk(r->reader, buf_slice(&f.content), sizes[i], 0,
+				   check_fingerprints, &f, &r->err));
 		expect_old(r, &f);
 		free_paged(&f);
 	}
@@ -522,10 +531,13 @@ count_ids(void *arg, const struct blob_id *id, bool meta, struct error *err)
 static void
 deep_maps(void **state)
 {
-	static const size_t counts[] = {MAP_INLINE_SEGMENTS, MAP_INLINE_SEGMENTS + 1, MAP_LIST_IDS,
-					MAP_LIST_IDS + 1, MAP_INLINE_SEGMENTS *MAP_LIST_IDS,
-					MAP_INLINE_SEGMENTS *MAP_LIST_IDS + 1,
-					40 * MAP_INLINE_SEGMENTS *MAP_LIST_IDS};
+	static const size_t counts[] = {MAP_INLINE_SEGMENTS,
+					MAP_INLINE_SEGMENTS + 1,
+					MAP_LIST_IDS,
+					MAP_LIST_IDS + 1,
+					MAP_INLINE_SEGMENTS * MAP_LIST_IDS,
+					MAP_INLINE_SEGMENTS * MAP_LIST_IDS + 1,
+					40 * MAP_INLINE_SEGMENTS * MAP_LIST_IDS};
 	struct rig *r = *state;
 	struct map_chunk chunk = {.length = BLOB_MAX, .id = id_of(5)};
 	struct map_chunk chunks[2] = {chunk, {.length = SEGMENT_SIZE - BLOB_MAX}};
@@ -557,13 +569,15 @@ deep_maps(void **state)
 				walk_from(r, buf_slice(&content), size, from, &part);
 				assert_false(part.list[0].hole);
 				assert_int_equal(part.list[0].file_offset, from);
-				assert_memory_equal(&part.list[0].blob, &chunk.id, sizeof(chunk.id));
+				assert_memory_equal(&part.list[0].blob, &chunk.id,
+						    sizeof(chunk.id));
 				blobs++;
 			}
 			free(part.list);
 		}
 		assert_true(blobs > 0);
-		rig_ok(r, map_blobs(r->reader, buf_slice(&content), size, count_ids, kinds, &r->err));
+		rig_ok(r,
+		       map_blobs(r->reader, buf_slice(&content), size, count_ids, kinds, &r->err));
 		assert_int_equal(kinds[0], 3);
 		assert_in_range(kinds[1], 3, 12);
 		free(ids);
@@ -579,7 +593,8 @@ empty_file(void **state)
 
 	rig_look(r);
 	rig_ok(r, map_walk(r->reader, SLICE(NULL, 0), 0, 0, collect, &all, &r->err));
-	rig_fails(r, map_walk(r->reader, SLICE(NULL, 0), 1, 0, collect, &all, &r->err), ERR_CORRUPT);
+	rig_fails(r, map_walk(r->reader, SLICE(NULL, 0), 1, 0, collect, &all, &r->err),
+		  ERR_CORRUPT);
 	assert_int_equal(all.n, 0);
 }
 

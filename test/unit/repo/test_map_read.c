@@ -96,7 +96,8 @@ static void
 regions(void **state)
 {
 	const uint64_t good[] = {2, 1, 0, 1, 0, 0, 1, 2, 127};
-	const uint64_t last[] = {4, 1, 124}, beyond[] = {4, 1, 125}, huge[] = {4, 1, UINT64_C(1) << 51};
+	const uint64_t last[] = {4, 1, 124}, beyond[] = {4, 1, 125},
+		       huge[] = {4, 1, UINT64_C(1) << 51};
 	const uint64_t wrap[] = {4, 1, UINT64_MAX}, wrap_more[] = {4, 1, UINT64_MAX - 2};
 	const uint64_t none[] = {0, 0, 0}, many[] = {5, 0, 0}, most[] = {UINT64_MAX, 0, 0};
 	const uint64_t stranger[] = {4, 2, 0}, far[] = {4, UINT64_MAX, 0}, short_of[] = {3, 0, 0};
@@ -210,7 +211,8 @@ static void
 inline_contents(void **state)
 {
 	const uint64_t a[] = {100 << 1, 50 << 1 | 1}, zero[] = {0}, hole_of_none[] = {1};
-	const uint64_t large[] = {(BLOB_MAX + 1) << 1}, whole[] = {BLOB_MAX << 1}, all[] = {UINT64_MAX};
+	const uint64_t large[] = {(BLOB_MAX + 1) << 1}, whole[] = {BLOB_MAX << 1},
+		       all[] = {UINT64_MAX};
 	struct rig *r = *state;
 
 	rig_look(r);
@@ -276,9 +278,11 @@ lists(void **state)
 		size_t n_head, n_ids;
 		int expected;
 	} cases[] = {
-		{"S\1", 2, 2, OK},	       {"S\1", 2, 1, ERR_CORRUPT}, {"S\1", 2, 3, ERR_CORRUPT},
-		{"S\1", 2, 1024, ERR_CORRUPT}, {"S\1", 2, 0, ERR_CORRUPT}, {"S\2", 2, 2, ERR_CORRUPT},
-		{"T\1", 2, 2, ERR_CORRUPT},    {"S", 1, 0, ERR_CORRUPT},   {"S\1x", 3, 2, ERR_CORRUPT},
+		{"S\1", 2, 2, OK},           {"S\1", 2, 1, ERR_CORRUPT},
+		{"S\1", 2, 3, ERR_CORRUPT},  {"S\1", 2, 1024, ERR_CORRUPT},
+		{"S\1", 2, 0, ERR_CORRUPT},  {"S\2", 2, 2, ERR_CORRUPT},
+		{"T\1", 2, 2, ERR_CORRUPT},  {"S", 1, 0, ERR_CORRUPT},
+		{"S\1x", 3, 2, ERR_CORRUPT},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -350,7 +354,8 @@ static void
 old_region_of_the_wrong_length(void **state)
 {
 	const uint64_t runs[] = {1, 1, 0};
-	struct hand leaf = leaf_of(13, 8000, 1, runs, 1, 1), h = hand("R\1\1", 3), c = hand("\2\0\1", 3);
+	struct hand leaf = leaf_of(13, 8000, 1, runs, 1, 1), h = hand("R\1\1", 3),
+		    c = hand("\2\0\1", 3);
 	struct rig *r = *state;
 	struct region *g = malloc(sizeof(*g));
 	struct map_old *m = NULL;
@@ -390,7 +395,8 @@ walk_ends_when_told(void **state)
 	varint(&h, UINT64_C(10) << 40 | 1);
 	varint(&h, 10 << 1 | 1);
 	rig_fails(r,
-		  map_walk(r->reader, buf_slice(&h.b), (UINT64_C(5) << 40) + 10, 0, stop, &calls, &r->err),
+		  map_walk(r->reader, buf_slice(&h.b), (UINT64_C(5) << 40) + 10, 0, stop, &calls,
+			   &r->err),
 		  ERR_CANCELLED);
 	assert_int_equal(calls, 1);
 	buf_done(&h.b);
@@ -406,7 +412,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(segment_contents, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(lists, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(segments, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(old_region_of_the_wrong_length, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(old_region_of_the_wrong_length, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(walk_ends_when_told, rig_setup, rig_teardown),
 	};
 

@@ -38,7 +38,8 @@ static void
 round_trip(void **state)
 {
 	struct rig *r = *state;
-	struct object_id ids[3] = {put(r, 1 * HOUR, 2 * HOUR, 0, 8), put(r, 3 * HOUR, 4 * HOUR, 5 * HOUR, 1),
+	struct object_id ids[3] = {put(r, 1 * HOUR, 2 * HOUR, 0, 8),
+				   put(r, 3 * HOUR, 4 * HOUR, 5 * HOUR, 1),
 				   put(r, 6 * HOUR, 6 * HOUR, 0, 0)};
 	struct mark_list l;
 	size_t seen = 0;
@@ -55,7 +56,8 @@ round_trip(void **state)
 			assert_int_equal(m->n, 8);
 			seen |= 1;
 			for (size_t k = 1; k < m->n; k++)
-				assert_true(memcmp(&m->packs[k - 1], &m->packs[k], PACK_ID_SIZE) < 0);
+				assert_true(memcmp(&m->packs[k - 1], &m->packs[k], PACK_ID_SIZE) <
+					    0);
 		} else if (memcmp(&m->id, &ids[1], sizeof(m->id)) == 0) {
 			assert_int_equal(m->swept_ns, 5 * HOUR);
 			assert_int_equal(m->n, 1);
@@ -96,8 +98,8 @@ damaged(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(payloads); i++) {
 		struct object_id id;
 
-		rig_ok(r, object_put(r->repo, OBJECT_MARK, SLICE(payloads[i], strlen(payloads[i])), &id,
-				     NULL, &r->err));
+		rig_ok(r, object_put(r->repo, OBJECT_MARK, SLICE(payloads[i], strlen(payloads[i])),
+				     &id, NULL, &r->err));
 		rig_fails(r, mark_list_read(r->repo, &l, &r->err), ERR_CORRUPT);
 		assert_null(l.marks);
 		/* A mark that cannot be read might be about anything. */
@@ -141,22 +143,26 @@ struct occasion {
 };
 
 static const struct occasion occasions[] = {
-	{"known long before, due during the backup", START - HOUR, START + HOUR, 0, START + 2 * HOUR, OK},
-	{"known long before, and swept meanwhile", START - HOUR, START + HOUR, START + HOUR + MINUTE,
+	{"known long before, due during the backup", START - HOUR, START + HOUR, 0,
 	 START + 2 * HOUR, OK},
-	{"made during the backup, due much later", START + HOUR, START + 24 * HOUR, 0, START + 2 * HOUR,
-	 OK},
+	{"known long before, and swept meanwhile", START - HOUR, START + HOUR,
+	 START + HOUR + MINUTE, START + 2 * HOUR, OK},
+	{"made during the backup, due much later", START + HOUR, START + 24 * HOUR, 0,
+	 START + 2 * HOUR, OK},
 	{"made during the backup, due soon", START + HOUR, START + 10 * HOUR, 0,
 	 START + 10 * HOUR - 5 * MINUTE, ERR_BUSY},
-	{"made during the backup, due now", START + HOUR, START + 10 * HOUR, 0, START + 10 * HOUR, ERR_BUSY},
-	{"made during the backup, overdue", START + HOUR, START + 10 * HOUR, 0, START + 20 * HOUR, ERR_BUSY},
+	{"made during the backup, due now", START + HOUR, START + 10 * HOUR, 0, START + 10 * HOUR,
+	 ERR_BUSY},
+	{"made during the backup, overdue", START + HOUR, START + 10 * HOUR, 0, START + 20 * HOUR,
+	 ERR_BUSY},
 	{"made and swept during the backup", START + HOUR, START + HOUR, START + HOUR + MINUTE,
 	 START + 2 * HOUR, ERR_BUSY},
-	{"made just before, swept just after it began", START - MINUTE, START - MINUTE, START + MINUTE,
-	 START + HOUR, ERR_BUSY},
-	{"made and swept just before it began", START - 2 * MINUTE, START - 2 * MINUTE, START - MINUTE,
-	 START + HOUR, OK},
-	{"made just before, due much later", START - MINUTE, START + 24 * HOUR, 0, START + HOUR, OK},
+	{"made just before, swept just after it began", START - MINUTE, START - MINUTE,
+	 START + MINUTE, START + HOUR, ERR_BUSY},
+	{"made and swept just before it began", START - 2 * MINUTE, START - 2 * MINUTE,
+	 START - MINUTE, START + HOUR, OK},
+	{"made just before, due much later", START - MINUTE, START + 24 * HOUR, 0, START + HOUR,
+	 OK},
 };
 
 static void

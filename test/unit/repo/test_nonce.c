@@ -163,8 +163,10 @@ equal_objects_do_not_show(void **state)
 	CLEAN(buf_done) struct buf a = BUF_INIT(1 << 20), b = BUF_INIT(1 << 20);
 	struct object_id id = {{1}};
 
-	rig_ok(r, object_seal(r->repo, OBJECT_POINT, &id, SLICE(payload, sizeof(payload)), &a, &r->err));
-	rig_ok(r, object_seal(r->repo, OBJECT_POINT, &id, SLICE(payload, sizeof(payload)), &b, &r->err));
+	rig_ok(r, object_seal(r->repo, OBJECT_POINT, &id, SLICE(payload, sizeof(payload)), &a,
+			      &r->err));
+	rig_ok(r, object_seal(r->repo, OBJECT_POINT, &id, SLICE(payload, sizeof(payload)), &b,
+			      &r->err));
 	assert_int_equal(a.n, b.n);
 	for (size_t at = 16; at + 16 <= a.n; at += 16)
 		assert_memory_not_equal(a.p + at, b.p + at, 16);
@@ -175,7 +177,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(no_pair_comes_twice, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(equal_plaintexts_do_not_show, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(equal_plaintexts_do_not_show, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(equal_objects_do_not_show, rig_setup, rig_teardown),
 	};
 

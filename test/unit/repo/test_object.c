@@ -79,8 +79,8 @@ every_bit(void **state)
 
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
 		struct object_id id = put(r, kinds[k], "some text, some more text");
-		uint8_t *p = store_mem_bytes(
-			r->mem, name_object(object_folder(kinds[k]), &id, name), &n);
+		uint8_t *p = store_mem_bytes(r->mem,
+					     name_object(object_folder(kinds[k]), &id, name), &n);
 
 		for (size_t i = 0; i < 8 * n; i++) {
 			p[i / 8] ^= (uint8_t)(1u << i % 8);
@@ -113,7 +113,8 @@ every_length(void **state)
 		CLEAN(free_ptr) uint8_t *cut = malloc(n + 1);
 		memcpy(cut + 1, copy, n);
 		rig_fails(r,
-			  object_open(r->repo, OBJECT_INDEX, &id, SLICE(cut + 1, n), &payload, &r->err),
+			  object_open(r->repo, OBJECT_INDEX, &id, SLICE(cut + 1, n), &payload,
+				      &r->err),
 			  ERR_CORRUPT);
 	}
 }
@@ -189,12 +190,14 @@ limits(void **state)
 
 	assert_non_null(big);
 	rig_fails(r,
-		  object_put(r->repo, OBJECT_INDEX, SLICE(big, OBJECT_PAYLOAD_MAX + 1), &id, NULL, &r->err),
+		  object_put(r->repo, OBJECT_INDEX, SLICE(big, OBJECT_PAYLOAD_MAX + 1), &id, NULL,
+			     &r->err),
 		  ERR_LIMIT);
 	assert_int_equal(rig_count(r, ""), before);
 	/* What does not compress at all just fits. */
 	rig_fill(big, OBJECT_PAYLOAD_MAX, 3);
-	rig_ok(r, object_put(r->repo, OBJECT_INDEX, SLICE(big, OBJECT_PAYLOAD_MAX), &id, NULL, &r->err));
+	rig_ok(r, object_put(r->repo, OBJECT_INDEX, SLICE(big, OBJECT_PAYLOAD_MAX), &id, NULL,
+			     &r->err));
 	CLEAN(buf_done) struct buf payload = BUF_INIT(OBJECT_PAYLOAD_MAX);
 	rig_ok(r, object_get(r->repo, OBJECT_INDEX, &id, &payload, &r->err));
 	assert_int_equal(payload.n, OBJECT_PAYLOAD_MAX);
@@ -237,8 +240,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(round_trip, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(every_bit, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(every_length, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(none_stands_in_for_another, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(not_from_another_repository, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(none_stands_in_for_another, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(not_from_another_repository, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(missing, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(limits, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(listing, rig_setup, rig_teardown),

@@ -17,11 +17,11 @@
 static json_t *
 record(uint64_t start)
 {
-	json_t *j = json_pack("{s:I, s:I, s:s, s:s, s:b, s:[{s:s, s:s}, {s:s, s:s, s:{s:s}}], s:[s]}",
-			      "start", (json_int_t)start, "end", (json_int_t)start + 5, "host", "alpha",
-			      "consistency", "application", "incomplete", 1, "roots", "name", "", "tree",
-			      TREE, "name", "postgresql:main", "tree", TREE, "component", "port", "5432",
-			      "tags", "weekly");
+	json_t *j = json_pack(
+		"{s:I, s:I, s:s, s:s, s:b, s:[{s:s, s:s}, {s:s, s:s, s:{s:s}}], s:[s]}", "start",
+		(json_int_t)start, "end", (json_int_t)start + 5, "host", "alpha", "consistency",
+		"application", "incomplete", 1, "roots", "name", "", "tree", TREE, "name",
+		"postgresql:main", "tree", TREE, "component", "port", "5432", "tags", "weekly");
 
 	assert_non_null(j);
 	return j;
@@ -198,8 +198,8 @@ resolving(void **state)
 static void
 what_is_no_name(void **state)
 {
-	static const char *const texts[] = {"", "0", "Latest", "AB", "0x", "g0", "00 ", "../00",
-					    TREE "00", "latest "};
+	static const char *const texts[] = {"",   "0",   "Latest", "AB",      "0x",
+					    "g0", "00 ", "../00",  TREE "00", "latest "};
 	struct rig *r = *state;
 
 	(void)put(r, 1);
@@ -249,7 +249,8 @@ consistency_names(void **state)
 	assert_string_equal(point_consistency_name(CONSISTENCY_NONE), "none");
 	assert_string_equal(point_consistency_name(CONSISTENCY_CRASH), "crash");
 	assert_string_equal(point_consistency_name((enum consistency)0), "unknown");
-	assert_true(CONSISTENCY_APPLICATION > CONSISTENCY_CRASH && CONSISTENCY_CRASH > CONSISTENCY_NONE);
+	assert_true(CONSISTENCY_APPLICATION > CONSISTENCY_CRASH &&
+		    CONSISTENCY_CRASH > CONSISTENCY_NONE);
 }
 
 int

@@ -271,8 +271,8 @@ point_of(struct rig *r, const struct blob_id *tree)
 	char hex[2 * BLOB_ID_SIZE + 1];
 	struct object_id id;
 	json_t *j = json_pack("{s:I, s:I, s:s, s:s, s:[{s:s, s:s}]}", "start", (json_int_t)1, "end",
-			      (json_int_t)2, "host", "h", "consistency", "none", "roots", "name", "", "tree",
-			      hex_encode(tree->b, BLOB_ID_SIZE, hex));
+			      (json_int_t)2, "host", "h", "consistency", "none", "roots", "name",
+			      "", "tree", hex_encode(tree->b, BLOB_ID_SIZE, hex));
 
 	rig_ok(r, point_write(r->repo, j, &id, &r->err));
 	json_decref(j);
@@ -307,8 +307,8 @@ expect_folder(struct rig *r, const struct blob_id *tree, const char *name)
 	struct node node;
 
 	rig_look(r);
-	rig_check(&r->err, tree_find(r->reader, tree, name, &hold, &node, &r->err), 1, name, __FILE__,
-		  __LINE__);
+	rig_check(&r->err, tree_find(r->reader, tree, name, &hold, &node, &r->err), 1, name,
+		  __FILE__, __LINE__);
 	rig_shut(r);
 }
 
@@ -495,10 +495,11 @@ store_faults(void **state)
 {
 	static const struct {
 		enum store_fault kind;
-		bool persistent, due; /* due: what was marked before is swept; else all is marked now */
+		bool persistent,
+			due; /* due: what was marked before is swept; else all is marked now */
 	} cases[] = {
-		{STORE_FAULT_ERROR, false, true},	{STORE_FAULT_ERROR, false, false},
-		{STORE_FAULT_ERROR, true, true},	{STORE_FAULT_LOST_REPLY, false, true},
+		{STORE_FAULT_ERROR, false, true},      {STORE_FAULT_ERROR, false, false},
+		{STORE_FAULT_ERROR, true, true},       {STORE_FAULT_LOST_REPLY, false, true},
 		{STORE_FAULT_LOST_REPLY, true, false}, {STORE_FAULT_SHORT, false, false},
 	};
 
@@ -522,14 +523,16 @@ main(void)
 		cmocka_unit_test_setup_teardown(marked_packs_are_not_used, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(needed_again, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(without_grace, rig_setup, teardown),
-		cmocka_unit_test_setup_teardown(backup_under_a_prune_without_grace, rig_setup, teardown),
+		cmocka_unit_test_setup_teardown(backup_under_a_prune_without_grace, rig_setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(no_points, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(dry_run, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(wasteful_packs_are_copied, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(copies_in_two_wasteful_packs, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(copying_after_a_killed_backup, rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_stops_it, rig_setup, teardown),
-		cmocka_unit_test_setup_teardown(one_of_the_points_cannot_be_read, rig_setup, teardown),
+		cmocka_unit_test_setup_teardown(one_of_the_points_cannot_be_read, rig_setup,
+						teardown),
 		cmocka_unit_test(store_faults),
 	};
 

@@ -307,7 +307,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(all_and_nothing_else, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(the_rest_can_go, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(what_is_missing_is_an_error, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(what_is_missing_is_an_error, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(stopped, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(one_copy_is_enough, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(index_grows_meanwhile, rig_setup, rig_teardown),

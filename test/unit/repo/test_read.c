@@ -172,8 +172,8 @@ read_crafted(struct rig *r, const void *content, size_t n, uint32_t plain)
 	rig_ok(r, pack_seal_table(&cipher, &table, &pack, &r->err));
 	rig_ok(r, store_put(r->mem, name_pack(&cipher.id, name), buf_slice(&pack), &r->err));
 	rig_ok(r, index_payload_begin(&payload, &r->err));
-	rig_ok(r, index_payload_add(&payload, &cipher.id, PACK_CLASS_META, pack.n, buf_slice(&table.bytes),
-				    &r->err));
+	rig_ok(r, index_payload_add(&payload, &cipher.id, PACK_CLASS_META, pack.n,
+				    buf_slice(&table.bytes), &r->err));
 	rig_ok(r, object_put(r->repo, OBJECT_INDEX, buf_slice(&payload), &object, NULL, &r->err));
 	pack_cipher_done(&cipher);
 	pack_table_done(&table);

@@ -49,8 +49,8 @@ two_are_never_alike(void **state)
 	struct rig *r = *state, *other = rig_new(false);
 
 	assert_memory_not_equal(&r->repo->id, &other->repo->id, OBJECT_ID_SIZE);
-	assert_memory_not_equal(secret_view(r->repo->keys.master), secret_view(other->repo->keys.master),
-				CRYPTO_KEY_SIZE);
+	assert_memory_not_equal(secret_view(r->repo->keys.master),
+				secret_view(other->repo->keys.master), CRYPTO_KEY_SIZE);
 	rig_free(other);
 }
 
@@ -202,7 +202,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(two_are_never_alike, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(nothing_there, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(wrong_key, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(every_bit_of_the_configuration, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(every_bit_of_the_configuration, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(altered_on_purpose, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(cache_cannot_be_made, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(making_fails_half_way, rig_setup, rig_teardown),

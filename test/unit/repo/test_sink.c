@@ -22,8 +22,8 @@ stored_once(void **state)
 	rig_ok(r, repo_sink_put(r->sink, BLOB_DATA, SLICE("hello", 5), &first, &new, &r->err));
 	assert_true(new);
 	for (int class = BLOB_DATA; class <= BLOB_META; class ++) {
-		rig_ok(r, repo_sink_put(r->sink, (enum blob_class)class, SLICE("hello", 5), &again, &new,
-					&r->err));
+		rig_ok(r, repo_sink_put(r->sink, (enum blob_class) class, SLICE("hello", 5), &again,
+					&new, &r->err));
 		assert_false(new);
 		assert_memory_equal(&first, &again, sizeof(first));
 	}
@@ -47,8 +47,10 @@ sizes(void **state)
 	assert_non_null(big);
 	rig_fill(big, BLOB_MAX + 1, 1);
 	rig_begin(r, NULL);
-	rig_fails(r, repo_sink_put(r->sink, BLOB_DATA, SLICE(big, 0), &id, NULL, &r->err), ERR_INTERNAL);
-	rig_fails(r, repo_sink_put(r->sink, BLOB_DATA, SLICE(big, BLOB_MAX + 1), &id, NULL, &r->err),
+	rig_fails(r, repo_sink_put(r->sink, BLOB_DATA, SLICE(big, 0), &id, NULL, &r->err),
+		  ERR_INTERNAL);
+	rig_fails(r,
+		  repo_sink_put(r->sink, BLOB_DATA, SLICE(big, BLOB_MAX + 1), &id, NULL, &r->err),
 		  ERR_INTERNAL);
 	assert_int_equal(id.b[0], 1);
 	for (size_t i = 0; i < 3; i++) {
@@ -179,7 +181,8 @@ very_many_tiny_blobs(void **state)
 		bool new = true;
 		struct blob_id id;
 
-		rig_ok(r, repo_sink_put(r->sink, BLOB_DATA, SLICE(&i, sizeof(i)), &id, &new, &r->err));
+		rig_ok(r,
+		       repo_sink_put(r->sink, BLOB_DATA, SLICE(&i, sizeof(i)), &id, &new, &r->err));
 		assert_false(new);
 	}
 	rig_end(r);
@@ -239,8 +242,10 @@ failure_is_final(void **state)
 	(void)rig_put(r, BLOB_PAGES, region, REGION_SIZE);
 	store_fault_arm(r->store, STORE_FAULT_SHORT, 1, false);
 	region[0] = 1;
-	rig_fails(r, repo_sink_put(r->sink, BLOB_PAGES, SLICE(region, REGION_SIZE), &id, NULL, &r->err),
-		  ERR_STORE_WRITE);
+	rig_fails(
+		r,
+		repo_sink_put(r->sink, BLOB_PAGES, SLICE(region, REGION_SIZE), &id, NULL, &r->err),
+		ERR_STORE_WRITE);
 	uint64_t operations = store_fault_count(r->store);
 	for (uint8_t i = 2; i < 6; i++) {
 		region[0] = i;
@@ -251,7 +256,8 @@ failure_is_final(void **state)
 		/* The very same blob was pending; it is not "known". */
 		region[0] = 1;
 		rig_fails(r,
-			  repo_sink_put(other, BLOB_PAGES, SLICE(region, REGION_SIZE), &id, NULL, &r->err),
+			  repo_sink_put(other, BLOB_PAGES, SLICE(region, REGION_SIZE), &id, NULL,
+					&r->err),
 			  ERR_STORE_WRITE);
 	}
 	rig_fails(r, repo_sink_close(STEAL_PTR(r->sink), &r->err), ERR_STORE_WRITE);
@@ -275,7 +281,8 @@ rests_after_a_failure(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) {
 		sinks[i] = another_sink(r);
 		rig_fill(content, BLOB_MAX, i);
-		rig_ok(r, repo_sink_put(sinks[i], BLOB_DATA, SLICE(content, BLOB_MAX), &id, NULL, &r->err));
+		rig_ok(r, repo_sink_put(sinks[i], BLOB_DATA, SLICE(content, BLOB_MAX), &id, NULL,
+					&r->err));
 	}
 	store_fault_arm(r->store, STORE_FAULT_FULL, 1, true);
 	size_t failed = 0;
@@ -322,7 +329,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(very_many_tiny_blobs, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(fingerprints, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(failure_is_final, rig_setup_faulty, rig_teardown),
-		cmocka_unit_test_setup_teardown(rests_after_a_failure, rig_setup_faulty, rig_teardown),
+		cmocka_unit_test_setup_teardown(rests_after_a_failure, rig_setup_faulty,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(giving_up, rig_setup, rig_teardown),
 	};
 

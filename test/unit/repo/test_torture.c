@@ -265,8 +265,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(torture_make_one),  cmocka_unit_test(torture_open_it),
-		cmocka_unit_test(torture_back_up),   cmocka_unit_test(torture_read_back),
+		cmocka_unit_test(torture_make_one),   cmocka_unit_test(torture_open_it),
+		cmocka_unit_test(torture_back_up),    cmocka_unit_test(torture_read_back),
 		cmocka_unit_test(torture_verify_all), cmocka_unit_test(torture_prune_all),
 	};
 

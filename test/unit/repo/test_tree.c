@@ -11,7 +11,8 @@
 static struct node
 file_node(const char *name)
 {
-	return (struct node){.name = SLICE(name, strlen(name)), .type = NODE_FILE, .mode = 0644, .nlink = 1};
+	return (struct node){
+		.name = SLICE(name, strlen(name)), .type = NODE_FILE, .mode = 0644, .nlink = 1};
 }
 
 static void
@@ -61,7 +62,8 @@ expect(struct rig *r, const struct blob_id *id, const struct node *nodes, size_t
 
 	rig_ok(r, tree_cursor_open(r->reader, id, &c, &r->err));
 	for (size_t i = 0; i < n; i++) {
-		rig_check(&r->err, tree_cursor_next(c, &node, &r->err), 1, "next", __FILE__, __LINE__);
+		rig_check(&r->err, tree_cursor_next(c, &node, &r->err), 1, "next", __FILE__,
+			  __LINE__);
 		same_node(&node, &nodes[i]);
 	}
 	assert_int_equal(tree_cursor_next(c, &node, &r->err), 0);
@@ -99,13 +101,17 @@ zoo(struct node nodes[16], struct buf *xattrs)
 				   .size = INT64_MAX,
 				   .xattrs = buf_slice(xattrs),
 				   .content = SLICE(content, sizeof(content))};
-	nodes[n++] = (struct node){.name = SLICE("block", 5), .type = NODE_BLOCK, .rdev = UINT64_MAX};
-	nodes[n++] = (struct node){.name = SLICE("char", 4), .type = NODE_CHAR, .rdev = 1ull << 32 | 3};
+	nodes[n++] = (struct node){
+		.name = SLICE("block", 5), .type = NODE_BLOCK, .rdev = UINT64_MAX};
+	nodes[n++] = (struct node){
+		.name = SLICE("char", 4), .type = NODE_CHAR, .rdev = 1ull << 32 | 3};
 	nodes[n++] = (struct node){.name = SLICE("empty", 5), .type = NODE_FILE, .mtime_ns = -1};
-	nodes[n++] = (struct node){
-		.name = SLICE("link", 4), .type = NODE_SYMLINK, .target = SLICE(target, sizeof(target))};
-	nodes[n++] = (struct node){
-		.name = SLICE(longest, sizeof(longest)), .type = NODE_SYMLINK, .target = SLICE("x", 1)};
+	nodes[n++] = (struct node){.name = SLICE("link", 4),
+				   .type = NODE_SYMLINK,
+				   .target = SLICE(target, sizeof(target))};
+	nodes[n++] = (struct node){.name = SLICE(longest, sizeof(longest)),
+				   .type = NODE_SYMLINK,
+				   .target = SLICE("x", 1)};
 	nodes[n++] = (struct node){.name = SLICE("\xff", 1), .type = NODE_FIFO};
 	return n;
 }
@@ -155,8 +161,12 @@ count_blob(void *arg, const struct blob_id *id, struct error *err)
 static void
 pages(void **state)
 {
-	static const size_t counts[] = {1, TREE_PAGE_NODES - 1, TREE_PAGE_NODES, TREE_PAGE_NODES + 1,
-					2 * TREE_PAGE_NODES, 10 * TREE_PAGE_NODES + 5};
+	static const size_t counts[] = {1,
+					TREE_PAGE_NODES - 1,
+					TREE_PAGE_NODES,
+					TREE_PAGE_NODES + 1,
+					2 * TREE_PAGE_NODES,
+					10 * TREE_PAGE_NODES + 5};
 	struct rig *r = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -237,7 +247,8 @@ order_is_kept(void **state)
 {
 	struct rig *r = *state;
 	CLEAN(tree_builder_freep) struct tree_builder *b = NULL;
-	struct node m = file_node("m"), l = file_node("l"), mm = file_node("mm"), z = file_node("\xfe");
+	struct node m = file_node("m"), l = file_node("l"), mm = file_node("mm"),
+		    z = file_node("\xfe");
 
 	rig_begin(r, NULL);
 	rig_ok(r, tree_builder_new(r->sink, &b, &r->err));
@@ -325,11 +336,13 @@ seeking(void **state)
 	for (size_t i = 0; i < n; i += 17) {
 		/* Absent, then present, then the one after it. */
 		(void)snprintf(name, sizeof(name), "name-%06zu", i == 0 ? 0 : 2 * i - 1);
-		assert_int_equal(tree_cursor_seek(c, SLICE(name, strlen(name)), &node, &r->err), i == 0);
+		assert_int_equal(tree_cursor_seek(c, SLICE(name, strlen(name)), &node, &r->err),
+				 i == 0);
 		if (i > 0)
 			assert_int_equal(tree_cursor_seek(c, nodes[i].name, &node, &r->err), 1);
 		same_node(&node, &nodes[i]);
-		assert_int_equal(tree_cursor_seek(c, nodes[i].name, &node, &r->err), 0); /* past it */
+		assert_int_equal(tree_cursor_seek(c, nodes[i].name, &node, &r->err),
+				 0); /* past it */
 		assert_int_equal(tree_cursor_next(c, &node, &r->err), i + 1 < n);
 		if (i + 1 < n)
 			same_node(&node, &nodes[i + 1]);
@@ -397,7 +410,8 @@ extended_attributes(void **state)
 	assert_int_equal(tree_xattr_add(&list, SLICE("user.b", 6), SLICE(NULL, 0), &err), OK);
 	size_t n = list.n;
 	uint8_t large[200] = {0};
-	assert_int_equal(tree_xattr_add(&list, SLICE("user.c", 6), SLICE(large, 200), &err), ERR_LIMIT);
+	assert_int_equal(tree_xattr_add(&list, SLICE("user.c", 6), SLICE(large, 200), &err),
+			 ERR_LIMIT);
 	assert_int_equal(list.n, n);
 	rest = buf_slice(&list);
 	assert_int_equal(tree_xattr_next(&rest, &name, &value, &err), 1);
@@ -414,7 +428,8 @@ extended_attributes(void **state)
 		if (first == 1 && n > 10)
 			assert_int_equal(tree_xattr_next(&rest, &name, &value, &err), ERR_CORRUPT);
 	}
-	static const char *const bad[] = {"\0\0", "\3a\0b\0", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"};
+	static const char *const bad[] = {"\0\0", "\3a\0b\0",
+					  "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"};
 	static const size_t sizes[] = {2, 5, 10};
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		rest = SLICE(bad[i], sizes[i]);
@@ -429,7 +444,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(round_trip, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(pages, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(large_nodes, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(unchanged_pages_are_shared, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(unchanged_pages_are_shared, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(order_is_kept, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(impossible_nodes, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(seeking, rig_setup, rig_teardown),

@@ -60,7 +60,10 @@ make_page(struct rig *r, struct buf *page)
 	rig_begin(r, NULL);
 	rig_ok(r, tree_builder_new(r->sink, &b, &r->err));
 	const struct node nodes[] = {
-		{.name = SLICE("a", 1), .type = NODE_FILE, .size = 5, .content = SLICE("content", 7)},
+		{.name = SLICE("a", 1),
+		 .type = NODE_FILE,
+		 .size = 5,
+		 .content = SLICE("content", 7)},
 		{.name = SLICE("b", 1), .type = NODE_DIR, .xattrs = buf_slice(&xattrs)},
 		{.name = SLICE("c", 1), .type = NODE_SYMLINK, .target = SLICE("target", 6)},
 		{.name = SLICE("d", 1), .type = NODE_FIFO, .mode = 0600},

@@ -109,7 +109,8 @@ every_object_damaged(void **state)
 		report.named = name;
 		size_t rare = strncmp(name, NAME_PACKS, 6) == 0 ? 7 : 3;
 		for (size_t at = 0; at < n;
-		     at += at < 64 || at + 64 > n ? 1 : (at < 1024 || at + 1024 > n ? rare : n / 20)) {
+		     at += at < 64 || at + 64 > n ? 1
+						  : (at < 1024 || at + 1024 > n ? rare : n / 20)) {
 			p[at] ^= (uint8_t)(1u << at % 8);
 			rig_fails(r, verify(r, VERIFY_DATA, &stats, &report), ERR_CORRUPT);
 			if (!report.found)
@@ -153,9 +154,11 @@ every_object_cut_short_or_missing(void **state)
 		if (strncmp(name, NAME_PACKS, strlen(NAME_PACKS)) == 0)
 			assert_true(rc == ERR_CORRUPT && report.found);
 		else if (strncmp(name, NAME_INDEX, strlen(NAME_INDEX)) == 0)
-			assert_true(rc == ERR_CORRUPT && strncmp(report.first, NAME_POINTS, 7) == 0);
+			assert_true(rc == ERR_CORRUPT &&
+				    strncmp(report.first, NAME_POINTS, 7) == 0);
 		else
-			rig_ok(r, rc); /* a point or a key that is gone was removed, for all one can tell */
+			rig_ok(r,
+			       rc); /* a point or a key that is gone was removed, for all one can tell */
 		rig_ok(r, store_put(r->mem, name, SLICE(copy, n), &r->err));
 	}
 	rig_ok(r, verify(r, VERIFY_DATA, &stats, &report));
@@ -281,9 +284,12 @@ store_faults(void **state)
 	rig_ok(r, scenario_backup(r->repo, 0, &id, &r->err));
 	size_t before = entries(r->repo->cache_path);
 	for (uint64_t n = 1;; n++) {
-		store_fault_arm(r->store, n % 2 ? STORE_FAULT_ERROR : STORE_FAULT_FLIP, n / 2 + 1, false);
-		const struct verify_options options = {
-			.level = VERIFY_DATA, .workers = 1, .problem = problem, .problem_arg = &report};
+		store_fault_arm(r->store, n % 2 ? STORE_FAULT_ERROR : STORE_FAULT_FLIP, n / 2 + 1,
+				false);
+		const struct verify_options options = {.level = VERIFY_DATA,
+						       .workers = 1,
+						       .problem = problem,
+						       .problem_arg = &report};
 		stats = (struct verify_stats){0};
 		int rc = verify_repository(r->repo, &options, &stats, &r->err);
 		bool fired = store_fault_fired(r->store) > 0;
@@ -302,10 +308,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(whole, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(several_workers, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(every_object_damaged, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(every_object_cut_short_or_missing, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(every_object_cut_short_or_missing, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(several_problems, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(one_point_only, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(left_by_an_interrupted_backup, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(left_by_an_interrupted_backup, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(stopped, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(store_faults, rig_setup_faulty, rig_teardown),
 	};

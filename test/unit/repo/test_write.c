@@ -33,8 +33,8 @@ put_samples(struct rig *r, uint64_t first, uint64_t end)
 		struct blob_id id;
 		bool new = false;
 
-		rig_ok(r, repo_sink_put(r->sink, i % 3 ? BLOB_DATA : BLOB_META, SLICE(content, n), &id, &new,
-					&r->err));
+		rig_ok(r, repo_sink_put(r->sink, i % 3 ? BLOB_DATA : BLOB_META, SLICE(content, n),
+					&id, &new, &r->err));
 		fresh += new;
 	}
 	return fresh;
@@ -142,8 +142,8 @@ work(void *arg)
 		struct blob_id id;
 		bool new = false;
 
-		w->failed = repo_sink_put(s, i % 3 ? BLOB_DATA : BLOB_META, SLICE(content, n), &id, &new,
-					  &err);
+		w->failed = repo_sink_put(s, i % 3 ? BLOB_DATA : BLOB_META, SLICE(content, n), &id,
+					  &new, &err);
 		w->fresh += new;
 	}
 	if (w->failed == OK)
@@ -291,7 +291,8 @@ options_within_limits(void **state)
 	const struct repo_write_options huge = {.pack_size = UINT32_MAX};
 
 	rig_begin(r, &huge);
-	assert_in_range(r->writer->options.pack_size, 1, PACK_SIZE_MAX - PACK_TABLE_MAX - FRAME_STORED_MAX);
+	assert_in_range(r->writer->options.pack_size, 1,
+			PACK_SIZE_MAX - PACK_TABLE_MAX - FRAME_STORED_MAX);
 	assert_int_equal(r->writer->options.level_data, 3);
 	assert_int_equal(r->writer->options.level_pages, 1);
 }
@@ -523,7 +524,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(no_marker_no_search, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(damaged_orphan, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(taking_over_fails, rig_setup_faulty, rig_teardown),
-		cmocka_unit_test_setup_teardown(living_markers_are_respected, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(living_markers_are_respected, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(really_killed, rig_setup, rig_teardown),
 	};
 
