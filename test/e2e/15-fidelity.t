@@ -96,7 +96,7 @@ meddled() {
 			kill -CONT "$pid"
 			;;
 		Z | '') break ;;
-		*) sleep 0.002 ;;
+		*) nap 0.002 ;;
 		esac
 	done
 	kill -KILL "$pid" 2>/dev/null

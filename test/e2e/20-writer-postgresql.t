@@ -263,6 +263,12 @@ w_say abort
 pg_sql "$T/a" "${hint#*: }"
 check "what the hint says is enough" w_to_snapshot
 w_end
+pg_sql "$T/a" "CREATE SCHEMA trap; CREATE FUNCTION trap.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT 1/0 = 1';
+	ALTER DATABASE postgres SET search_path = trap, pg_catalog"
+w_start "$(settings "$T/a")"
+check "functions in PostgreSQL's way are not called" w_to_snapshot
+w_end
+pg_sql "$T/a" "ALTER DATABASE postgres RESET search_path"
 if [ "$(id -u)" -eq 0 ]; then
 	printf 'local all postgres peer\nlocal all plain trust\n' >"$hba"
 	pg_sql "$T/a" "SELECT pg_reload_conf()" >/dev/null

@@ -1,36 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * File maps and folders of several blobs, in a repository in memory. The input is a list of blobs, each
- * le16 length and bytes; all but the last are stored as metadata, the last is a map: 5 bytes of the
- * file's size, then node.content. In all of them a byte 0xe0 + k stands for the 32-byte id of blob k
- * (of those before), and 0xdf for the byte after it.
+ * File maps and folders of several blobs. The input is a list of blobs, each le16 length and bytes; all
+ * but the last are metadata, the last is a map: 5 bytes of the file's size, then node.content. In all of
+ * them a byte 0xe0 + k stands for the 32-byte id of blob k, and 0xdf for the byte after it. They are put
+ * into one frame of one pack by hand: the writer would take too long. Ids are made up (who reads does
+ * not compute them), so blobs may even refer to themselves.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/le.h"
+#include "repo/index.h"
 #include "repo/map.h"
+#include "repo/names.h"
+#include "repo/pack.h"
 #include "repo/rig.h"
 #include "repo/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BLOBS_MAX = 31, RUNS_PER_RIG = 300 };
+enum { BLOBS_MAX = 31 };
 
-static struct blob_id ids[BLOBS_MAX];
-static size_t n_ids;
+static struct blob_id
+id_of(size_t k)
+{
+	struct blob_id id;
+
+	rig_fill(&id, sizeof(id), k);
+	return id;
+}
 
 static void
 expand(struct slice in, struct buf *out)
 {
 	struct error err;
 
-	buf_reset(out);
 	for (size_t i = 0; i < in.n; i++) {
 		uint8_t c = in.p[i];
 
-		if (c >= 0xe0 && c < 0xe0 + n_ids) {
-			if (buf_append(out, &ids[c - 0xe0], BLOB_ID_SIZE, &err) < 0)
+		if (c >= 0xe0 && c < 0xe0 + BLOBS_MAX) {
+			struct blob_id id = id_of(c - 0xe0);
+
+			if (buf_append(out, &id, sizeof(id), &err) < 0)
 				return;
 			continue;
 		}
@@ -40,6 +52,93 @@ expand(struct slice in, struct buf *out)
 			return;
 	}
 }
+
+/* ---- a repository of one pack ----------------------------------------------------------------- */
+
+struct hand {
+	struct rig *rig;
+	int dir; /* for the segment's file */
+	struct repo_index index; /* of one segment, or none */
+	struct pack_cipher cipher; /* of the pack */
+	struct frame_blob blobs[BLOBS_MAX];
+	size_t n;
+	struct buf frame; /* codec byte, blobs */
+};
+
+static struct hand *
+hand_get(void)
+{
+	static struct hand h;
+
+	if (h.rig != NULL)
+		return &h;
+	h.rig = rig_new(false);
+	h.dir = open(h.rig->cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	h.index.repo = h.rig->repo;
+	h.frame = BUF_INIT(FRAME_STORED_MAX - CRYPTO_TAG_SIZE);
+	if (h.dir < 0 || pthread_rwlock_init(&h.index.lock, NULL) != 0 ||
+	    repo_reader_open(h.rig->repo, &h.index, &h.rig->reader, &h.rig->err) < 0)
+		abort();
+	return &h;
+}
+
+static int
+put_pack(struct hand *h, struct error *err)
+{
+	CLEAN(buf_done) struct buf pack = BUF_INIT(FRAME_STORED_MAX + 4096);
+	uint32_t plain = (uint32_t)h->frame.n - 1;
+	char name[NAME_SIZE];
+
+	if (pack_cipher_new(h->rig->repo, PACK_CLASS_META, &h->cipher, err) < 0 ||
+	    buf_reserve(&h->frame, CRYPTO_TAG_SIZE, err) < 0 ||
+	    pack_seal_frame(&h->cipher, 0, plain, h->frame.p, h->frame.n, err) < 0 ||
+	    buf_append(&pack, h->cipher.header, PACK_HEADER_SIZE, err) < 0 ||
+	    buf_append(&pack, h->frame.p, h->frame.n + CRYPTO_TAG_SIZE, err) < 0)
+		return err->code;
+	return store_put(h->rig->store, name_pack(&h->cipher.id, name), buf_slice(&pack), err);
+}
+
+static int
+put_index(struct hand *h, struct error *err)
+{
+	CLEAN(index_rows_done) struct index_rows rows = {0};
+	uint32_t offset = 0;
+
+	if (index_rows_add_pack(&rows, &h->cipher.id, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct blob_loc loc = {.frame_offset = PACK_HEADER_SIZE,
+					     .frame_stored = (uint32_t)h->frame.n + CRYPTO_TAG_SIZE,
+					     .frame_plain = (uint32_t)h->frame.n - 1,
+					     .offset = offset,
+					     .length = h->blobs[i].length,
+					     .class = BLOB_META};
+
+		if (index_rows_add_blob(&rows, &h->blobs[i].id, &loc, err) < 0)
+			return err->code;
+		offset += h->blobs[i].length;
+	}
+	if (index_segment_write(h->dir, "segment", &rows, err) < 0 ||
+	    index_segment_open(h->dir, "segment", NULL, 0, &h->index.segments[0], err) < 0)
+		return err->code;
+	h->index.n = 1;
+	return OK;
+}
+
+static void
+drop_pack(struct hand *h)
+{
+	char name[NAME_SIZE];
+
+	if (h->index.n > 0)
+		index_segment_close(h->index.segments[0]);
+	h->index.n = 0;
+	if (store_remove(h->rig->store, name_pack(&h->cipher.id, name), &h->rig->err) < 0)
+		abort();
+	pack_cipher_done(&h->cipher);
+}
+
+/* ---- what is read -------------------------------------------------------------------------------- */
 
 struct cover {
 	uint64_t size, next;
@@ -107,55 +206,54 @@ read_folder(struct repo_reader *r, const struct blob_id *id)
 			abort();
 }
 
+/* Take the blobs apart; *last is what follows the last but one. */
 static void
-run(struct rig *r, const uint8_t *data, size_t size)
+parse(struct hand *h, struct slice rest, struct slice *last)
 {
-	CLEAN(buf_done) struct buf blob = BUF_INIT(BLOB_MAX);
-	struct slice rest = SLICE(data, size), last = SLICE(NULL, 0);
+	struct error err;
 
-	n_ids = 0;
-	rig_begin(r, NULL);
-	while (rest.n >= 2 && n_ids < BLOBS_MAX) {
-		size_t n = MIN((size_t)le16_get(rest.p), rest.n - 2);
+	h->n = 0;
+	buf_reset(&h->frame);
+	if (buf_u8(&h->frame, FRAME_RAW, &err) < 0)
+		return;
+	while (rest.n >= 2 && h->n < BLOBS_MAX) {
+		size_t n = MIN((size_t)le16_get(rest.p), rest.n - 2), before = h->frame.n;
 		struct slice next = SLICE(rest.p + 2, n);
 
 		rest = SLICE(rest.p + 2 + n, rest.n - 2 - n);
 		if (rest.n < 2) {
-			last = next;
-			break;
+			*last = next;
+			return;
 		}
-		expand(next, &blob);
-		if (blob.n > 0) {
-			struct blob_id id = rig_put(r, BLOB_META, blob.p, blob.n);
-
-			ids[n_ids++] = id;
+		expand(next, &h->frame);
+		if (h->frame.n > before) {
+			h->blobs[h->n].length = (uint32_t)(h->frame.n - before);
+			h->blobs[h->n].id = id_of(h->n);
+			h->n++;
 		}
 	}
-	rig_end(r);
-	rig_look(r);
-	expand(last, &blob);
-	if (blob.n >= 5)
-		read_map(r->reader, SLICE(blob.p + 5, blob.n - 5),
-			 le32_get(blob.p) | (uint64_t)blob.p[4] << 32);
-	for (size_t i = 0; i < n_ids; i++)
-		read_folder(r->reader, &ids[i]);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct rig *r;
-	static unsigned runs;
+	CLEAN(buf_done) struct buf map = BUF_INIT(BLOB_MAX);
+	struct hand *h = hand_get();
+	struct slice last = SLICE(NULL, 0);
 
-	if (size > 4096)
+	if (size > 8192)
 		return 0;
-	/* Blobs pile up: begin anew now and then. */
-	if (r != NULL && runs++ % RUNS_PER_RIG == 0) {
-		rig_free(r);
-		r = NULL;
+	parse(h, SLICE(data, size), &last);
+	if (h->n == 0 || put_pack(h, &h->rig->err) < 0)
+		return 0;
+	if (put_index(h, &h->rig->err) == OK) {
+		expand(last, &map);
+		if (map.n >= 5)
+			read_map(h->rig->reader, SLICE(map.p + 5, map.n - 5),
+				 le32_get(map.p) | (uint64_t)map.p[4] << 32);
+		for (size_t i = 0; i < h->n; i++)
+			read_folder(h->rig->reader, &h->blobs[i].id);
 	}
-	if (r == NULL)
-		r = rig_new(false);
-	run(r, data, size);
+	drop_pack(h);
 	return 0;
 }

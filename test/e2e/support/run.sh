@@ -13,6 +13,7 @@
 #	said TEXT, printed ERE, json JQ		of the last run: true?
 #	value JQ		of the last run's JSON lines (slurped)
 #	until_true SECONDS COMMAND...	asks again and again; fails at the end of the time
+#	nap SECONDS		between two looks at something
 #	get_state PID		into $state: R, S, T ..., see proc(5)
 
 holdfast=${HOLDFAST:?the program to test}
@@ -105,9 +106,13 @@ until_true() {
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.01
+		nap 0.01
 	done
 }
+
+# A pause without a process: nothing ever comes out of this pipe.
+exec {RUN_NOTHING}<> <(:)
+nap() { read -r -t "$1" -u "$RUN_NOTHING" _ || :; }
 
 # Into $state; no child for it, since it is asked often. The program's name, in parentheses, may hold
 # anything, a parenthesis too.
