@@ -8,11 +8,11 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/support/tap.sh"
 . "$here/support/pg.sh"
+. "$here/support/writer.sh"
 T=$(mktemp -d /tmp/hf-writer.XXXXXX) || exit 1
 chmod 755 "$T"
 [ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$T"
 W_ERRORS=$T/stderr
-. "$here/support/writer.sh"
 
 clean_up() {
 	local dir
