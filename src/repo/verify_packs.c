@@ -29,7 +29,7 @@ struct worker {
 	/* The frame whose blobs are being walked. */
 	struct pack_cipher cipher;
 	char name[NAME_SIZE];
-	uint64_t size;
+	uint64_t size; /* where the frames end: what comes behind was read with the table */
 	uint32_t frame; /* number + 1 of the frame in `plain`; 0: none */
 };
 
@@ -106,17 +106,19 @@ check_pack(struct worker *w, const struct listed_pack *p, struct error *err)
 {
 	CLEAN(buf_done) struct buf table = BUF_INIT(PACK_TABLE_MAX + 4096);
 	uint8_t header[PACK_HEADER_SIZE], hash[CRYPTO_HASH_SIZE], class;
+	uint64_t size;
 	int r;
 
 	name_pack(&p->id, w->name);
 	w->n = 0;
 	w->frame = 0;
-	if (pack_read_table(w->v->repo, &p->id, &class, &w->size, &table, err) < 0 ||
+	if (pack_read_table(w->v->repo, &p->id, &class, &size, &table, err) < 0 ||
 	    crypto_sha256(buf_slice(&table), hash, err) < 0)
 		return err->code;
 	if (class != p->class || memcmp(hash, p->table_hash, sizeof(hash)) != 0)
 		return error_set(err, ERR_CORRUPT, "the index and the pack's own table differ");
-	if (store_read(w->v->repo->store, w->name, 0, header, sizeof(header), err) < 0 ||
+	if (pack_table_walk(buf_slice(&table), &p->id, class, NULL, NULL, &w->size, err) < 0 ||
+	    store_read(w->v->repo->store, w->name, 0, header, sizeof(header), err) < 0 ||
 	    pack_cipher_open(w->v->repo, &p->id, header, &w->cipher, err) < 0)
 		return err->code;
 	r = pack_table_walk(buf_slice(&table), &p->id, class, check_blob, w, NULL, err);
