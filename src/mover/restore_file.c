@@ -16,15 +16,6 @@
 
 static const struct slice no_name;
 
-/* ERR_IO of the file layer is about the target here. */
-static int
-of_target(struct error *err)
-{
-	if (err->code == ERR_STORE_FULL)
-		err->code = ERR_TARGET;
-	return err->code;
-}
-
 static int
 create_file(struct restore_run *run, struct restore_item *item, int parent, struct error *err)
 {
@@ -182,14 +173,15 @@ restore_file_write(struct restore_run *run, struct restore_item *item, int fd, s
 	uint64_t start = clock_boot_ns();
 
 	if (item->locked_errno != 0) {
-		int rc = open_for_write(item, fd, &own, err);
-		if (rc < 0)
-			return rc;
+		int locked = open_for_write(item, fd, &own, err);
+		if (locked < 0)
+			return locked;
 		fd = own;
 	}
 	atomic_store_explicit(&item->written, true, memory_order_relaxed);
-	if (fs_pwrite(fd, content.p, content.n, offset, err) < 0)
-		return of_target(err);
+	int rc = fs_pwrite(fd, content.p, content.n, offset, err);
+	if (rc < 0)
+		return rc;
 	atomic_fetch_add_explicit(&run->bytes_written, content.n, memory_order_relaxed);
 	atomic_fetch_add_explicit(&run->write_ns, clock_boot_ns() - start, memory_order_relaxed);
 	return OK;

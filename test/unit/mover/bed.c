@@ -244,13 +244,11 @@ bed_fill(void *p, size_t n, uint64_t seed)
 	uint8_t *out = p;
 	uint64_t x = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 
-	for (size_t i = 0; i < n; i++) {
-		if (i % 8 == 0) {
-			x ^= x << 13;
-			x ^= x >> 7;
-			x ^= x << 17;
-		}
-		out[i] = (uint8_t)(x >> (i % 8 * 8));
+	for (size_t i = 0; i < n; i += sizeof(x)) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		memcpy(out + i, &x, MIN(sizeof(x), n - i));
 	}
 }
 

@@ -222,8 +222,9 @@ the_store_fails(void **state)
 	struct bed *b = *state;
 	const char *path = b->src;
 
-	bed_file(b, "chunks", 3 << 20, 1);
-	bed_file(b, "disk.img", 16 << 20, 2);
+	bed_file(b, "chunks", 1 << 20, 1);
+	bed_file(b, "disk.img", 1 << 20, 2);
+	assert_int_equal(truncate(bed_path(b, "disk.img"), 16 << 20), 0);
 	bed_dir(b, "dir");
 	bed_text(b, "dir/small", "x");
 	for (uint64_t nth = 1;; nth += 1 + nth / 8) {

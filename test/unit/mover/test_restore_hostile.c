@@ -252,6 +252,7 @@ pages_that_are_not_the_ones_meant_are_found_out(void **state)
 
 	/* Over existing content, too: it stays, and the loss is told. */
 	scene_put(s, "wrong", "something else");
+	scene_put(s, "none", "something else");
 	s->options.mode = RESTORE_DELTA;
 	assert_int_equal(scene_restore(s, &tree), OK);
 	assert_int_equal(s->serious, 2);
