@@ -38,9 +38,12 @@ read_secret_file(const struct cli *cli, const char *path, const char *what, uint
 	struct stat st;
 	size_t n = 0;
 
+	if (fd < 0 && errno == ENOENT) {
+		error_sys(err, ERR_NOT_FOUND, "open %s '%s'", what, path);
+		return error_hint(err, "check the path; 'holdfast config show' tells where it was set");
+	}
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s '%s'",
-				 what, path);
+		return error_sys(err, ERR_IO, "open %s '%s'", what, path);
 	if (S_ISDIR(st.st_mode))
 		return error_set(err, ERR_USAGE, "%s '%s' is a folder", what, path);
 	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRGRP | S_IROTH)) != 0) {

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "mover/attributes.h"
 #include "mover/beneath.h"
@@ -170,7 +169,6 @@ restore_file_write(struct restore_run *run, struct restore_item *item, int fd, s
 		   uint64_t offset, struct error *err)
 {
 	CLEAN(fd_close) int own = -1;
-	uint64_t start = clock_boot_ns();
 
 	if (item->locked_errno != 0) {
 		int locked = open_for_write(item, fd, &own, err);
@@ -183,7 +181,6 @@ restore_file_write(struct restore_run *run, struct restore_item *item, int fd, s
 	if (rc < 0)
 		return rc;
 	atomic_fetch_add_explicit(&run->bytes_written, content.n, memory_order_relaxed);
-	atomic_fetch_add_explicit(&run->write_ns, clock_boot_ns() - start, memory_order_relaxed);
 	return OK;
 }
 

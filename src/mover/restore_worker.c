@@ -57,9 +57,11 @@ span_flush(struct span *s, struct error *err)
 
 	if (s->content.n == 0)
 		return OK;
+	uint64_t start = clock_boot_ns();
 	int rc = restore_file_write(run, s->item, s->fd, s->content, s->offset, err);
 	if (rc == OK && !run->options->no_sync)
 		rc = restore_writeout_add(&s->worker->out, s->fd, s->offset, s->content.n, err);
+	atomic_fetch_add_explicit(&run->write_ns, clock_boot_ns() - start, memory_order_relaxed);
 	s->content.n = 0;
 	return rc;
 }

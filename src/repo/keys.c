@@ -138,6 +138,7 @@ keys_slot_add(struct store *store, const struct object_id *repo_id,
 	struct slot slot = {.password = source->password != NULL};
 	CLEAN(json_done) json_t *json = NULL;
 	CLEAN(buf_done) struct buf file = BUF_INIT(SLOT_FILE_MAX);
+	struct error ignored = ERROR_INIT;
 	char name[NAME_SIZE];
 
 	slot.info.kind = slot.password ? "password" : "key-file";
@@ -158,10 +159,13 @@ keys_slot_add(struct store *store, const struct object_id *repo_id,
 	json = slot_json(&slot);
 	if (json == NULL)
 		return error_set(err, ERR_USAGE, "the key's label is not valid UTF-8");
-	if (envelope_write("key", json, &file, err) < 0 ||
-	    store_put(store, name_object(NAME_KEYS, &slot.info.id, name), buf_slice(&file), err) <
-		    0)
+	if (envelope_write("key", json, &file, err) < 0)
 		return error_prefix(err, "store a key slot");
+	if (store_put(store, name_object(NAME_KEYS, &slot.info.id, name), buf_slice(&file), err) < 0) {
+		/* Perhaps it is there all the same; a key that was said not to be made must not be. */
+		(void)!store_remove(store, name, &ignored);
+		return error_prefix(err, "store a key slot");
+	}
 	*ret_id = slot.info.id;
 	return OK;
 }

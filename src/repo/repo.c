@@ -32,6 +32,21 @@ make_config(const struct object_id *id, struct buf *file, struct error *err)
 	return envelope_write("holdfast", json, file, err);
 }
 
+/*
+ * What was stored is of no use, and would keep the next try from an empty folder. The first one may
+ * be there although storing it failed; unless it is there because somebody else was quicker: then it
+ * is theirs.
+ */
+static void
+take_back(struct store *store, const struct object_id *slot, enum err why)
+{
+	struct error ignored = ERROR_INIT;
+	char name[NAME_SIZE];
+
+	if (why == ERR_EXISTS || store_remove(store, NAME_CONFIG, &ignored) >= 0)
+		(void)!store_remove(store, name_object(NAME_KEYS, slot, name), &ignored);
+}
+
 int
 repo_init(struct store *store, const struct key_source *source, const char *label,
 	  struct object_id *ret_id, struct error *err)
@@ -53,8 +68,10 @@ repo_init(struct store *store, const struct key_source *source, const char *labe
 	    crypto_sha256(buf_slice(&config), hash, err) < 0 ||
 	    keys_slot_add(store, &id, hash, master, source, label, &slot, err) < 0)
 		return err->code;
-	if (store_put(store, NAME_CONFIG, buf_slice(&config), err) < 0)
+	if (store_put(store, NAME_CONFIG, buf_slice(&config), err) < 0) {
+		take_back(store, &slot, err->code);
 		return error_prefix(err, "store '" NAME_CONFIG "'");
+	}
 	*ret_id = id;
 	return OK;
 }

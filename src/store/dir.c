@@ -33,6 +33,9 @@ dir_raise(struct error *err, enum err code, const char *verb, const char *name)
 {
 	if (errno == ENOSPC || errno == EDQUOT)
 		code = ERR_STORE_FULL;
+	/* Trying again would not help. */
+	if (code == ERR_STORE_WRITE && (errno == EACCES || errno == EPERM || errno == EROFS))
+		code = ERR_PERMISSION;
 	return error_sys(err, code, "%s '%s'", verb, name);
 }
 
@@ -243,6 +246,29 @@ make_folder(const char *path, struct error *err)
 	return dir_sync_parent(AT_FDCWD, path, err);
 }
 
+/* An 'init' that failed, on a full disk perhaps, leaves empty folders of ours. */
+static bool
+is_left_over(int dirfd, const char *name)
+{
+	CLEAN(dir_stream_close) DIR *stream = NULL;
+	const struct dirent *e;
+	int fd;
+
+	if (strcmp(name, "tmp") != 0 && strcmp(name, "keys") != 0)
+		return false;
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	stream = fd >= 0 ? fdopendir(fd) : NULL;
+	if (stream == NULL) {
+		fd_close(&fd);
+		return false;
+	}
+	do {
+		errno = 0;
+		e = readdir(stream);
+	} while (e != NULL && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
+	return e == NULL && errno == 0;
+}
+
 /* A new repository wants a folder for itself. The root of a file system of its own is fine. */
 static int
 check_empty(int dirfd, const char *path, struct error *err)
@@ -264,7 +290,7 @@ check_empty(int dirfd, const char *path, struct error *err)
 		if (e == NULL)
 			return OK;
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-		    strcmp(e->d_name, "lost+found") == 0)
+		    strcmp(e->d_name, "lost+found") == 0 || is_left_over(dirfd, e->d_name))
 			continue;
 		(void)error_set(err, ERR_EXISTS, "the folder '%s' is not empty", path);
 		(void)error_hint(err, "give an empty folder, or one that does not exist yet");
@@ -275,6 +301,8 @@ check_empty(int dirfd, const char *path, struct error *err)
 static int
 raise_open_store(const char *path, bool create, struct error *err)
 {
+	if (errno == EACCES || errno == EPERM)
+		return dir_raise(err, ERR_PERMISSION, "open the folder", path);
 	if (errno != ENOENT && errno != ENOTDIR)
 		return dir_raise(err, ERR_STORE_READ, "open the folder", path);
 	if (create)

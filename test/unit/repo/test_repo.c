@@ -187,6 +187,33 @@ making_fails_half_way(void **state)
 	assert_true(runs >= 20);
 }
 
+static int
+see_no_config(struct store *s, const char *name, uint64_t *ret_size, struct error *err)
+{
+	(void)s;
+	(void)name;
+	(void)ret_size;
+	(void)err;
+	return 0;
+}
+
+/* Two make one at the same place at the same time: the second must not take away the first's. */
+static void
+somebody_was_quicker(void **state)
+{
+	struct rig *r = *state;
+	const struct store_ops *real = r->mem->ops;
+	struct store_ops late = *real;
+	struct object_id id;
+
+	late.stat = see_no_config;
+	r->mem->ops = &late;
+	rig_fails(r, repo_init(r->mem, &r->source, "", &id, &r->err), ERR_EXISTS);
+	r->mem->ops = real;
+	assert_int_equal(rig_count(r, ""), 2); /* nor leave a key behind that opens nothing */
+	rig_ok(r, try_open(r));
+}
+
 static void
 close_of_nothing(void **state)
 {
@@ -207,6 +234,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(altered_on_purpose, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(cache_cannot_be_made, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(making_fails_half_way, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(somebody_was_quicker, rig_setup, rig_teardown),
 		cmocka_unit_test(close_of_nothing),
 	};
 

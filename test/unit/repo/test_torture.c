@@ -8,6 +8,7 @@
  * The allocators below stand before libc's for the whole program, its libraries included. Where
  * AddressSanitizer has its own they stand before those.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -55,9 +56,13 @@ void *REAL(calloc)(size_t n, size_t size);
 void *REAL(realloc)(void *p, size_t n);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
+static _Thread_local bool exempt;
+
 static bool
 is_to_fail(void)
 {
+	if (exempt)
+		return false;
 	atomic_fetch_add(&allocations, 1);
 	uint64_t left = atomic_load(&countdown);
 	while (left > 1 && !atomic_compare_exchange_weak(&countdown, &left, left - 1))
@@ -100,6 +105,23 @@ reallocarray(void *p, size_t n, size_t size)
 	}
 	return realloc(p, bytes);
 }
+
+#ifdef WITH_ASAN
+/* The sanitizer asks this of each new thread, and gives up for good when there is no memory for the
+ * answer. */
+int
+pthread_getattr_np(pthread_t thread, pthread_attr_t *attr)
+{
+	static int (*real)(pthread_t, pthread_attr_t *);
+
+	exempt = true;
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "pthread_getattr_np");
+	int rc = real(thread, attr);
+	exempt = false;
+	return rc;
+}
+#endif
 
 #endif
 

@@ -123,6 +123,18 @@ create_wants_an_empty_folder(void **state)
 	CHECK(store_dir_open(b->path, true, &s, &b->err), OK);
 	store_close(s);
 	s = NULL;
+	/* What an init that failed left behind, if there is nothing in it. */
+	sandbox_mkdir(b, "tmp");
+	sandbox_mkdir(b, "keys");
+	CHECK(store_dir_open(b->path, true, &s, &b->err), OK);
+	store_close(s);
+	s = NULL;
+	sandbox_write_file(b, "keys/a", "");
+	CHECK(store_dir_open(b->path, true, &s, &b->err), ERR_EXISTS);
+	CHECK(store_remove(b->s, "keys/a", &b->err), 1);
+	CHECK(store_dir_open(b->path, true, &s, &b->err), OK);
+	store_close(s);
+	s = NULL;
 	sandbox_write_file(b, ".hidden", "");
 	CHECK(store_dir_open(b->path, true, &s, &b->err), ERR_EXISTS);
 	assert_non_null(strstr(b->err.hint, "empty"));
@@ -158,7 +170,7 @@ open_fails_cleanly(void **state)
 			}
 			assert_null(s);
 			assert_int_equal(sandbox_open_fds(), fds);
-			if (rc != ERR_STORE_WRITE && rc != ERR_STORE_READ)
+			if (rc != ERR_PERMISSION && rc != ERR_STORE_READ)
 				fail_msg("%s %d: %d %s", calls[i], (int)n, rc, b->err.msg);
 			assert_non_null(strstr(b->err.hint, "permissions"));
 		}
@@ -174,7 +186,7 @@ read_only_says_so(void **state)
 
 	(void)snprintf(path, sizeof(path), "%s/new", b->base);
 	inject_arm(&(struct inject_order){.call = "mkdir", .at = 1, .sys = EROFS});
-	CHECK(store_dir_open(path, true, &s, &b->err), ERR_STORE_WRITE);
+	CHECK(store_dir_open(path, true, &s, &b->err), ERR_PERMISSION);
 	assert_non_null(strstr(b->err.hint, "read-only"));
 	inject_arm(&(struct inject_order){.call = "mkdir", .at = 1, .sys = ENOSPC});
 	CHECK(store_dir_open(path, true, &s, &b->err), ERR_STORE_FULL);
@@ -183,7 +195,7 @@ read_only_says_so(void **state)
 	sandbox_put(b, "points/a", "x");
 	inject_arm(
 		&(struct inject_order){.call = "mkdirat", .at = 1, .sys = EROFS, .persist = true});
-	CHECK(store_put(b->s, "points/b", SLICE("x", 1), &b->err), ERR_STORE_WRITE);
+	CHECK(store_put(b->s, "points/b", SLICE("x", 1), &b->err), ERR_PERMISSION);
 	assert_non_null(strstr(b->err.hint, "read-only"));
 	sandbox_expect(b, "points/a", "x");
 	assert_int_equal(sandbox_count(b, ""), 1);
@@ -454,7 +466,7 @@ removing_fails_honestly(void **state)
 
 	sandbox_put(b, "points/a", "x");
 	inject_arm(&(struct inject_order){.call = "unlinkat", .at = 1, .sys = EPERM});
-	CHECK(store_remove(b->s, "points/a", &b->err), ERR_STORE_WRITE);
+	CHECK(store_remove(b->s, "points/a", &b->err), ERR_PERMISSION);
 	sandbox_expect(b, "points/a", "x");
 	inject_arm(&(struct inject_order){.call = "fsync", .at = 1, .sys = EIO});
 	CHECK(store_remove(b->s, "points/a", &b->err), ERR_STORE_WRITE);

@@ -159,9 +159,9 @@ component_of(const struct cluster *cl)
 	struct spcmap_entry entries[2] = {{.location = spc}, {.location = in_data}};
 	struct spcmap map = {2, entries};
 	struct layout l = {cl, &map, 0x2000028};
-	struct component *c;
+	struct component *c = NULL;
 	struct error err = ERROR_INIT;
-	json_t *j;
+	json_t *j = NULL;
 
 	memcpy(entries[0].oid, oid_a, sizeof(oid_a));
 	memcpy(entries[1].oid, oid_b, sizeof(oid_b));
