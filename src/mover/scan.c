@@ -120,10 +120,13 @@ static int
 look(struct mover_worker *w, struct folder *folder, int fd, struct stat *stats, struct error *err)
 {
 	CLEAN(free_ptr) struct window_order *order = calloc(folder->n_window, sizeof(*order));
-	const struct folder_name *refs = folder->refs + folder->taken;
+	const struct folder_name *refs;
 
+	if (folder->n_window == 0)
+		return OK;
 	if (order == NULL)
 		return error_no_memory(err);
+	refs = folder->refs + folder->taken;
 	for (size_t i = 0; i < folder->n_window; i++)
 		order[i] = (struct window_order){.ino = refs[i].ino, .i = i};
 	qsort(order, folder->n_window, sizeof(*order), by_inode);

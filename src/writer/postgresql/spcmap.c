@@ -60,23 +60,40 @@ parse_line(struct cursor *c, struct spcmap_entry *e, struct error *err)
 	return rc;
 }
 
+/* For one more line: map->entries[map->n] is there, and empty. */
+static int
+make_room(struct spcmap *map, size_t *cap, struct error *err)
+{
+	if (map->n == SPCMAP_MAX)
+		return error_set(err, ERR_LIMIT, "more than %d lines", SPCMAP_MAX);
+	if (map->n == *cap) {
+		size_t more = *cap > 0 ? 2 * *cap : 8;
+		struct spcmap_entry *p = reallocarray(map->entries, more, sizeof(*p));
+
+		if (p == NULL)
+			return error_no_memory(err);
+		map->entries = p;
+		*cap = more;
+	}
+	map->entries[map->n] = (struct spcmap_entry){0};
+	return OK;
+}
+
 int
 spcmap_parse(struct slice text, bool escapes_backslash, struct spcmap *ret, struct error *err)
 {
 	CLEAN(spcmap_done) struct spcmap map = SPCMAP_INIT;
-	struct cursor c = {text.p, text.p + text.n, escapes_backslash};
+	struct cursor c = {.escapes_backslash = escapes_backslash};
+	size_t cap = 0;
 
+	if (text.n > 0) {
+		c.p = text.p;
+		c.end = text.p + text.n;
+	}
 	while (c.p < c.end) {
-		if (map.n == SPCMAP_MAX)
-			return error_set(err, ERR_LIMIT, "tablespace_map: more than %d lines",
-					 SPCMAP_MAX);
-		struct spcmap_entry *more = reallocarray(map.entries, map.n + 1,
-							 sizeof(*map.entries));
-		if (more == NULL)
-			return error_no_memory(err);
-		map.entries = more;
-		map.entries[map.n] = (struct spcmap_entry){0};
-		int rc = parse_line(&c, &map.entries[map.n], err);
+		int rc = make_room(&map, &cap, err);
+		if (rc == OK)
+			rc = parse_line(&c, &map.entries[map.n], err);
 		if (rc < 0)
 			return error_prefix(err, "tablespace_map");
 		map.n++;

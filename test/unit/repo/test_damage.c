@@ -250,6 +250,19 @@ flip(struct rig *r, const char *name, size_t at)
 		p[at] ^= (uint8_t)(1u << at % 8);
 }
 
+/* Each run takes ten times as long with AddressSanitizer, which need not see every one of them. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { STRIDE = 5 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { STRIDE = 5 };
+#else
+enum { STRIDE = 1 };
+#endif
+#else
+enum { STRIDE = 1 };
+#endif
+
 /* `each` is called with every byte of every object wrong, one at a time; it puts it right again. */
 static void
 every_byte(damage_fn *each, const char *kind, size_t least)
@@ -264,7 +277,7 @@ every_byte(damage_fn *each, const char *kind, size_t least)
 
 		rig_name(r, kind, i, name);
 		(void)store_mem_bytes(r->mem, name, &n);
-		for (size_t at = 0; at < n; at++, bytes++) {
+		for (size_t at = i % STRIDE; at < n; at += STRIDE, bytes++) {
 			flip(r, name, at);
 			if (each(r, &point, name, at))
 				continue;
@@ -276,7 +289,7 @@ every_byte(damage_fn *each, const char *kind, size_t least)
 			(void)store_mem_bytes(r->mem, name, &n);
 		}
 	}
-	assert_true(bytes >= least);
+	assert_true(bytes >= least / STRIDE);
 	rig_ok(r, read_all(r, &point));
 	rig_free(r);
 }

@@ -261,6 +261,9 @@ torture(step_fn *step, uint64_t runs_at_most)
 	uint64_t n = step_allocations;
 	assert_true(n > 50);
 	bool all = getenv("HF_TORTURE_ALL") != NULL;
+#ifdef WITH_ASAN
+	runs_at_most /= 4; /* each takes ten times as long */
+#endif
 	uint64_t stride = all ? 1 : 1 + n / runs_at_most;
 
 	for (uint64_t at = 1; one_run(step, at, false);)
