@@ -8,7 +8,6 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 FUZZ_SECONDS ?= 30
-SOAK_ROUNDS ?= 20
 
 .PHONY: all configure deps demo check install bench asan tsan fuzz soak tidy format format-check clean
 
@@ -45,7 +44,7 @@ fuzz:
 	@tools/check/fuzz $(FUZZ_SECONDS)
 
 soak: all
-	@for i in $$(seq $(SOAK_ROUNDS)); do tools/check/tests $(BUILD) || exit 1; done
+	@tools/check/soak $(BUILD) $(SOAK_TESTS)
 
 tidy:
 	@tools/deps build test lint

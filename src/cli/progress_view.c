@@ -79,7 +79,11 @@ take_sample(struct progress_view *v)
 	size_t oldest = v->n_samples < RATE_SAMPLES ? 0 : v->n_samples % RATE_SAMPLES;
 
 	v->source.read(v->source.arg, &s);
-	if (v->n_samples > 0) {
+	/* The first time since the start, else over the last few. */
+	if (v->n_samples == 0) {
+		s.rate_bytes = s.bytes_done;
+		s.rate_ns = s.elapsed_ns;
+	} else {
 		s.rate_bytes = s.bytes_done - MIN(v->samples[oldest].bytes, s.bytes_done);
 		s.rate_ns = now - v->samples[oldest].at_ns;
 	}

@@ -4,13 +4,14 @@
 # Killed at any moment (kill -9), a backup leaves a repository that verifies, and the next backup uses what
 # was uploaded. The same for prune. SIGINT and SIGTERM end cleanly.
 #
-#	HOLDFAST_KILL_ROUNDS	how many moments (default 12)
+#	HOLDFAST_SOAK	not empty: five hundred moments, not twelve
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/support/tap.sh"
 . "$here/support/run.sh"
 scratch kill
-rounds=${HOLDFAST_KILL_ROUNDS:-12}
+rounds=12
+[ -z "${HOLDFAST_SOAK:-}" ] || rounds=500
 
 mkdir src
 for i in $(seq 300); do head -c $((i * 700)) /dev/urandom >"src/small-$i"; done
