@@ -20,7 +20,7 @@ holdfast=${HOLDFAST:?the program to test}
 # What the one who runs the tests has set for himself is none of our business.
 for run_name in $(env | sed -n 's/^\(HOLDFAST_[A-Z_]*\)=.*/\1/p'); do
 	case $run_name in
-	HOLDFAST_WRITER_DIR | HOLDFAST_KILL_ROUNDS | HOLDFAST_SOAK) ;;
+	HOLDFAST_WRITER_DIR | HOLDFAST_SOAK) ;;
 	*) unset "$run_name" ;;
 	esac
 done
