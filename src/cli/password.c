@@ -40,7 +40,8 @@ read_secret_file(const struct cli *cli, const char *path, const char *what, uint
 
 	if (fd < 0 && errno == ENOENT) {
 		error_sys(err, ERR_NOT_FOUND, "open %s '%s'", what, path);
-		return error_hint(err, "check the path; 'holdfast config show' tells where it was set");
+		return error_hint(err,
+				  "check the path; 'holdfast config show' tells where it was set");
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_sys(err, ERR_IO, "open %s '%s'", what, path);

@@ -161,7 +161,8 @@ keys_slot_add(struct store *store, const struct object_id *repo_id,
 		return error_set(err, ERR_USAGE, "the key's label is not valid UTF-8");
 	if (envelope_write("key", json, &file, err) < 0)
 		return error_prefix(err, "store a key slot");
-	if (store_put(store, name_object(NAME_KEYS, &slot.info.id, name), buf_slice(&file), err) < 0) {
+	if (store_put(store, name_object(NAME_KEYS, &slot.info.id, name), buf_slice(&file), err) <
+	    0) {
 		/* Perhaps it is there all the same; a key that was said not to be made must not be. */
 		(void)!store_remove(store, name, &ignored);
 		return error_prefix(err, "store a key slot");

@@ -50,7 +50,8 @@ golden_key(bool password, struct secret **ret, struct key_source *ret_source, st
 	else
 		for (uint8_t i = 0; i < 32; i++)
 			secret_bytes(s)[i] = (uint8_t)(i * 7 + 1);
-	*ret_source = (struct key_source){.password = password ? s : NULL, .key_file = password ? NULL : s};
+	*ret_source = (struct key_source){.password = password ? s : NULL,
+					  .key_file = password ? NULL : s};
 	*ret = s;
 	return OK;
 }
@@ -109,13 +110,16 @@ top_nodes(struct golden_node nodes[16], struct buf *xattrs, struct error *err)
 	static const uint8_t odd[] = {0x01, 0x80, 0xff, '\n'};
 	size_t n = 0;
 
-	if (tree_xattr_add(xattrs, SLICE("security.capability", 19), SLICE("\1\0\0\2", 4), err) < 0 ||
+	if (tree_xattr_add(xattrs, SLICE("security.capability", 19), SLICE("\1\0\0\2", 4), err) <
+		    0 ||
 	    tree_xattr_add(xattrs, SLICE("user.note", 9), SLICE("kept", 4), err) < 0)
 		return 0;
 	nodes[n++] = (struct golden_node){"\x01\x80\xff\n", {.type = NODE_FILE, .mode = 0600}};
 	nodes[0].node.name = SLICE(odd, sizeof(odd));
-	nodes[n++] = (struct golden_node){"block", {.type = NODE_BLOCK, .mode = 0660, .rdev = 8ull << 32}};
-	nodes[n++] = (struct golden_node){"char", {.type = NODE_CHAR, .mode = 0666, .rdev = 1ull << 32 | 3}};
+	nodes[n++] = (struct golden_node){"block",
+					  {.type = NODE_BLOCK, .mode = 0660, .rdev = 8ull << 32}};
+	nodes[n++] = (struct golden_node){
+		"char", {.type = NODE_CHAR, .mode = 0666, .rdev = 1ull << 32 | 3}};
 	nodes[n++] = (struct golden_node){
 		"chunked", {.type = NODE_FILE, .mode = 0640, .nlink = 2, .size = CHUNKED_SIZE}};
 	nodes[n++] = (struct golden_node){"empty", {.type = NODE_FILE, .mode = 04755}};
@@ -123,12 +127,14 @@ top_nodes(struct golden_node nodes[16], struct buf *xattrs, struct error *err)
 	nodes[n++] = (struct golden_node){"link", {.type = NODE_SYMLINK, .mode = 0777}};
 	nodes[n - 1].node.target = SLICE("../somewhere/else", 17);
 	nodes[n++] = (struct golden_node){"many", {.type = NODE_DIR, .mode = 01777}};
-	nodes[n++] = (struct golden_node){"paged", {.type = NODE_FILE, .mode = 0600, .size = PAGED_SIZE}};
+	nodes[n++] = (struct golden_node){"paged",
+					  {.type = NODE_FILE, .mode = 0600, .size = PAGED_SIZE}};
 	nodes[n - 1].node.flags = NODE_PAGED | NODE_DAMAGED_PAGES;
 	nodes[n++] = (struct golden_node){"readme", {.type = NODE_FILE, .mode = 0644}};
 	nodes[n - 1].node.size = sizeof(readme) - 1;
 	nodes[n - 1].node.xattrs = buf_slice(xattrs);
-	nodes[n++] = (struct golden_node){"sparse", {.type = NODE_FILE, .mode = 0644, .size = SPARSE_SIZE}};
+	nodes[n++] = (struct golden_node){"sparse",
+					  {.type = NODE_FILE, .mode = 0644, .size = SPARSE_SIZE}};
 	nodes[n - 1].node.flags = NODE_CHANGED_WHILE_READ;
 	for (size_t i = 0; i < n; i++) {
 		struct node *node = &nodes[i].node;
@@ -174,7 +180,8 @@ make_chunked(struct maker *m, struct buf *content)
 		struct map_chunk *c = &chunks[s.n_chunks];
 
 		c->length = chunker_cut(&chunker, data + at, CHUNKED_SIZE - at);
-		if (repo_sink_put(m->sink, BLOB_DATA, SLICE(data + at, c->length), &c->id, NULL, m->err) < 0)
+		if (repo_sink_put(m->sink, BLOB_DATA, SLICE(data + at, c->length), &c->id, NULL,
+				  m->err) < 0)
 			return m->err->code;
 		at += c->length;
 	}
@@ -191,7 +198,8 @@ make_sparse(struct maker *m, struct buf *content)
 	struct map_segment s = {.length = SEGMENT_SIZE, .n_chunks = 2, .chunks = chunks};
 
 	/* Five bytes at the beginning, in the middle, and at the end. */
-	if (repo_sink_put(m->sink, BLOB_DATA, SLICE("here\n", 5), &chunks[0].id, NULL, m->err) < 0 ||
+	if (repo_sink_put(m->sink, BLOB_DATA, SLICE("here\n", 5), &chunks[0].id, NULL, m->err) <
+		    0 ||
 	    map_put_segment(m->sink, &s, &ids[0], m->err) < 0)
 		return m->err->code;
 	ids[20] = ids[0];
@@ -223,14 +231,14 @@ make_region(struct maker *m, size_t first, struct region *g, struct blob_id *ret
 			continue;
 		page_content(m->generation, first + i, blob + fresh * PAGE);
 		g->pages[i] = (struct region_page){.blob = in_blob, .page = fresh};
-		if (repo_sink_fingerprint(m->sink, SLICE(blob + fresh * PAGE, PAGE), g->fingerprints[i],
-					  m->err) < 0)
+		if (repo_sink_fingerprint(m->sink, SLICE(blob + fresh * PAGE, PAGE),
+					  g->fingerprints[i], m->err) < 0)
 			return m->err->code;
 		fresh++;
 	}
 	g->n_blobs = (uint16_t)(in_blob + 1);
-	if (repo_sink_put(m->sink, BLOB_PAGES, SLICE(blob, (size_t)fresh * PAGE), &g->blobs[in_blob], NULL,
-			  m->err) < 0)
+	if (repo_sink_put(m->sink, BLOB_PAGES, SLICE(blob, (size_t)fresh * PAGE),
+			  &g->blobs[in_blob], NULL, m->err) < 0)
 		return m->err->code;
 	return map_put_region(m->sink, g, ret, m->err);
 }
@@ -255,7 +263,8 @@ make_readme(struct maker *m, struct buf *content)
 	struct map_chunk chunk = {.length = sizeof(readme) - 1};
 	struct map_segment s = {.length = chunk.length, .n_chunks = 1, .chunks = &chunk};
 
-	if (repo_sink_put(m->sink, BLOB_DATA, SLICE(readme, chunk.length), &chunk.id, NULL, m->err) < 0)
+	if (repo_sink_put(m->sink, BLOB_DATA, SLICE(readme, chunk.length), &chunk.id, NULL,
+			  m->err) < 0)
 		return m->err->code;
 	return map_encode_inline(&s, content, m->err);
 }
@@ -325,12 +334,13 @@ make_point(struct maker *m, const struct blob_id *tree)
 	char hex[2 * BLOB_ID_SIZE + 1];
 	struct object_id id;
 	json_t *json = json_pack(
-		"{s:I, s:I, s:s, s:s, s:b, s:[{s:s, s:s}, {s:s, s:s, s:{s:s}}], s:[s], s:{s:i}}", "start",
-		(json_int_t)(BEGIN + m->generation * DAY), "end",
+		"{s:I, s:I, s:s, s:s, s:b, s:[{s:s, s:s}, {s:s, s:s, s:{s:s}}], s:[s], s:{s:i}}",
+		"start", (json_int_t)(BEGIN + m->generation * DAY), "end",
 		(json_int_t)(BEGIN + m->generation * DAY + 1), "host", "golden", "consistency",
-		m->generation == 0 ? "crash" : "application", "incomplete", m->generation == 0, "roots",
-		"name", "", "tree", hex_encode(tree->b, BLOB_ID_SIZE, hex), "name", "postgresql:main", "tree",
-		hex, "component", "name", "main", "tags", "kept", "unknown", "to this version", 1);
+		m->generation == 0 ? "crash" : "application", "incomplete", m->generation == 0,
+		"roots", "name", "", "tree", hex_encode(tree->b, BLOB_ID_SIZE, hex), "name",
+		"postgresql:main", "tree", hex, "component", "name", "main", "tags", "kept",
+		"unknown", "to this version", 1);
 
 	if (json == NULL)
 		return error_no_memory(m->err);
@@ -389,8 +399,8 @@ golden_make(struct store *store, const char *cache_root, struct error *err)
 	    golden_key(false, &key_file, &second, err) < 0 ||
 	    repo_init(store, &first, "the password", &id, err) < 0 ||
 	    repo_open(store, &first, cache_root, &repo, err) < 0 ||
-	    keys_slot_add(store, &repo->id, repo->config_hash, repo->keys.master, &second, "the key file",
-			  &id, err) < 0)
+	    keys_slot_add(store, &repo->id, repo->config_hash, repo->keys.master, &second,
+			  "the key file", &id, err) < 0)
 		return err->code;
 	m = calloc(1, sizeof(*m));
 	if (m == NULL)
@@ -433,7 +443,8 @@ check_fingerprints(struct checker *c, const struct map_piece *p, const uint8_t *
 		uint8_t print[CRYPTO_FINGERPRINT_SIZE];
 
 		/* The file's last page would be short, but it is a hole. */
-		if (fingerprinter_page(c->fingerprinter, SLICE(bytes + i * PAGE, PAGE), print, c->err) < 0)
+		if (fingerprinter_page(c->fingerprinter, SLICE(bytes + i * PAGE, PAGE), print,
+				       c->err) < 0)
 			return c->err->code;
 		if (memcmp(print, p->fingerprints + 16 * i, sizeof(print)) != 0)
 			return differs(c->err, "a page's fingerprint");
@@ -472,9 +483,9 @@ check_piece(void *arg, const struct map_piece *p, struct error *err)
 		return differs(err, "a blob's length");
 	if (c->limit == 0) /* "sparse": only ever these five bytes */
 		return p->length == 5 && p->file_offset % SEGMENT_SIZE == 0 &&
-				       memcmp(blob.p, "here\n", 5) == 0 ?
-			       OK :
-			       differs(err, "the sparse file");
+				       memcmp(blob.p, "here\n", 5) == 0
+			       ? OK
+			       : differs(err, "the sparse file");
 	if (c->next > c->limit ||
 	    memcmp(c->expected + p->file_offset, blob.p + p->blob_offset, p->length) != 0)
 		return differs(err, "a file's content");
@@ -517,8 +528,7 @@ check_file(struct checker *c, const struct node *node)
 	} else {
 		memcpy(c->expected, readme, sizeof(readme));
 	}
-	if (rc < 0 ||
-	    map_walk(c->reader, node->content, node->size, 0, check_piece, c, c->err) < 0)
+	if (rc < 0 || map_walk(c->reader, node->content, node->size, 0, check_piece, c, c->err) < 0)
 		return c->err->code;
 	if (c->next != node->size || (c->limit == 0 && c->n_pieces < 4))
 		return differs(c->err, "a file's length");
@@ -557,11 +567,11 @@ same(struct slice a, struct slice b)
 static int
 check_node(struct checker *c, const struct node *node, const struct node *want)
 {
-	if (!same(node->name, want->name) || node->type != want->type || node->flags != want->flags ||
-	    node->mode != want->mode || node->uid != want->uid || node->gid != want->gid ||
-	    node->mtime_ns != want->mtime_ns || node->ctime_ns != want->ctime_ns ||
-	    node->dev != want->dev || node->ino != want->ino || node->nlink != want->nlink ||
-	    node->rdev != want->rdev || node->size != want->size ||
+	if (!same(node->name, want->name) || node->type != want->type ||
+	    node->flags != want->flags || node->mode != want->mode || node->uid != want->uid ||
+	    node->gid != want->gid || node->mtime_ns != want->mtime_ns ||
+	    node->ctime_ns != want->ctime_ns || node->dev != want->dev || node->ino != want->ino ||
+	    node->nlink != want->nlink || node->rdev != want->rdev || node->size != want->size ||
 	    !same(node->xattrs, want->xattrs) || !same(node->target, want->target))
 		return differs(c->err, "an entry of the folder");
 	if (node->type == NODE_DIR)
@@ -621,9 +631,9 @@ check_mark(struct repo *repo, struct error *err)
 
 	if (mark_list_read(repo, &l, err) < 0)
 		return err->code;
-	if (l.n != 1 || l.marks[0].created_ns != BEGIN || l.marks[0].sweep_after_ns != BEGIN + DAY ||
-	    l.marks[0].swept_ns != BEGIN + 2 * DAY || l.marks[0].n != 2 || l.marks[0].packs[0].b[0] != 1 ||
-	    l.marks[0].packs[1].b[0] != 2)
+	if (l.n != 1 || l.marks[0].created_ns != BEGIN ||
+	    l.marks[0].sweep_after_ns != BEGIN + DAY || l.marks[0].swept_ns != BEGIN + 2 * DAY ||
+	    l.marks[0].n != 2 || l.marks[0].packs[0].b[0] != 1 || l.marks[0].packs[1].b[0] != 2)
 		rc = differs(err, "the mark");
 	mark_list_done(&l);
 	return rc;

@@ -80,7 +80,8 @@ differences_are_seen(void **state)
 	struct secret *other = NULL;
 	assert_int_equal(secret_random(CRYPTO_KEY_SIZE, &other, &err), OK);
 	/* Chunks are cut otherwise, pages have other fingerprints, blobs other ids. */
-	struct secret **keys[] = {&repo->keys.chunker, &repo->keys.fingerprint, &repo->keys.blob_id};
+	struct secret **keys[] = {&repo->keys.chunker, &repo->keys.fingerprint,
+				  &repo->keys.blob_id};
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		struct secret *kept = *keys[i];
 
