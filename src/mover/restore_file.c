@@ -28,8 +28,9 @@ create_file(struct restore_run *run, struct restore_item *item, int parent, stru
 		return error_sys(err, ERR_IO, "stat");
 	item->dev = st.st_dev;
 	item->ino = st.st_ino;
-	atomic_store(&item->present, true);
 	restore_fds_attach(&run->fds, item, STEAL_FD(fd));
+	/* Only now: another worker that sees it and finds no descriptor would open the file itself. */
+	atomic_store(&item->present, true);
 	return OK;
 }
 
@@ -126,8 +127,8 @@ open_existing(struct restore_run *run, struct restore_item *item, int parent, st
 		if (rc < 0)
 			return rc;
 	}
-	atomic_store(&item->present, true);
 	restore_fds_attach(&run->fds, item, STEAL_FD(fd));
+	atomic_store(&item->present, true); /* last, as above */
 	return OK;
 }
 
