@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The table is small and searched from end to end: a handful of leases, a handful of requests a minute.
+ */
+#include "guard/lease.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *
+lease_end_text(enum lease_end end)
+{
+	switch (end) {
+	case LEASE_FINISHED:
+		return "it was finished";
+	case LEASE_ABORTED:
+		return "it was aborted";
+	case LEASE_EXPIRED:
+		return "snapshot timeout occurred";
+	case LEASE_FREEZE_CAP:
+		return "it was frozen for too long";
+	case LEASE_AGENT_LOST:
+		return "the agent was lost";
+	case LEASE_NO_SPACE:
+		return "the file system needed the space";
+	case LEASE_BY_HAND:
+		return "it was released by hand";
+	case LEASE_RESTARTED:
+		return "the guard was restarted";
+	case LEASE_NOT_ENDED:
+		break;
+	}
+	return "it has not ended";
+}
+
+/* ---- looking up ------------------------------------------------------------------------------ */
+
+static bool
+is_key(const struct lease *l, const struct lease_key *key)
+{
+	return l->key.epoch == key->epoch && memcmp(l->key.set, key->set, LEASE_SET_SIZE) == 0;
+}
+
+static struct lease *
+find_open(struct lease_table *t, const struct lease_key *key)
+{
+	for (size_t i = 0; i < t->n_open; i++) {
+		if (is_key(&t->open[i], key))
+			return &t->open[i];
+	}
+	return NULL;
+}
+
+static const struct lease *
+find_ended(const struct lease_table *t, const struct lease_key *key)
+{
+	for (size_t i = 0; i < t->n_open; i++) {
+		if (t->open[i].state == LEASE_ENDED && is_key(&t->open[i], key))
+			return &t->open[i];
+	}
+	for (size_t i = 0; i < MIN(t->n_ended, (uint64_t)LEASE_ENDED_MAX); i++) {
+		if (is_key(&t->ended[i], key))
+			return &t->ended[i];
+	}
+	return NULL;
+}
+
+static int
+tell_end(const struct lease *l, uint64_t now_ns, struct error *err)
+{
+	uint64_t ago = now_ns > l->ended_ns ? (now_ns - l->ended_ns) / NS_PER_S : 0;
+
+	return error_set(err, ERR_LEASE_ENDED,
+			 "the snapshot set was released %" PRIu64 " s ago: %s (time to live %" PRIu64
+			 " s, last keep-alive %" PRIu64 " s before that)",
+			 ago, lease_end_text(l->end), l->ttl_ns / NS_PER_S,
+			 (l->ended_ns - MIN(l->renewed_ns, l->ended_ns)) / NS_PER_S);
+}
+
+/* The open lease of this key, after what is due was done. */
+static int
+get(struct lease_table *t, const struct lease_key *key, uint64_t now_ns, struct lease **ret,
+    struct error *err)
+{
+	lease_tick(t, now_ns);
+	struct lease *l = find_open(t, key);
+	const struct lease *past = find_ended(t, key);
+
+	if (past != NULL)
+		return tell_end(past, now_ns, err);
+	if (l == NULL)
+		return error_set(err, ERR_NOT_FOUND, "no such snapshot set");
+	*ret = l;
+	return OK;
+}
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+static void
+end(struct lease *l, enum lease_end why, uint64_t at_ns)
+{
+	if (l->state == LEASE_ENDED)
+		return;
+	l->duties = LEASE_DUTY_RELEASE;
+	if (l->state == LEASE_FROZEN)
+		l->duties |= LEASE_DUTY_THAW;
+	if (l->state != LEASE_HELD || why != LEASE_FINISHED)
+		l->proven = false;
+	l->state = LEASE_ENDED;
+	l->end = why;
+	l->ended_ns = at_ns;
+}
+
+void
+lease_tick(struct lease_table *t, uint64_t now_ns)
+{
+	for (size_t i = 0; i < t->n_open; i++) {
+		struct lease *l = &t->open[i];
+
+		/* It ended then, whenever we come to see it. The earlier of the two is the reason. */
+		if (l->state == LEASE_FROZEN && now_ns >= l->freeze_deadline_ns &&
+		    l->freeze_deadline_ns <= l->deadline_ns)
+			end(l, LEASE_FREEZE_CAP, l->freeze_deadline_ns);
+		else if (l->state != LEASE_ENDED && now_ns >= l->deadline_ns)
+			end(l, LEASE_EXPIRED, l->deadline_ns);
+	}
+}
+
+void
+lease_end_all(struct lease_table *t, enum lease_end why, uint64_t now_ns)
+{
+	lease_tick(t, now_ns);
+	for (size_t i = 0; i < t->n_open; i++)
+		end(&t->open[i], why, now_ns);
+}
+
+uint64_t
+lease_next_ns(const struct lease_table *t)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < t->n_open; i++) {
+		const struct lease *l = &t->open[i];
+
+		if (l->state == LEASE_ENDED)
+			continue;
+		next = MIN(next, l->deadline_ns);
+		if (l->state == LEASE_FROZEN)
+			next = MIN(next, l->freeze_deadline_ns);
+	}
+	return next;
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static int
+check_ttl(uint64_t ttl_ns, struct error *err)
+{
+	if (ttl_ns < LEASE_TTL_MIN_NS || ttl_ns > LEASE_TTL_MAX_NS)
+		return error_set(err, ERR_LIMIT,
+				 "a time to live of %" PRIu64 " s is not between 1 s and 24 h",
+				 ttl_ns / NS_PER_S);
+	return OK;
+}
+
+int
+lease_begin(struct lease_table *t, const uint8_t set[LEASE_SET_SIZE], uint64_t ttl_ns,
+	    uint64_t now_ns, struct lease_key *ret_key, struct error *err)
+{
+	if (check_ttl(ttl_ns, err) < 0)
+		return err->code;
+	lease_tick(t, now_ns);
+	for (size_t i = 0; i < t->n_open; i++) {
+		const struct lease *l = &t->open[i];
+
+		if (l->state == LEASE_PREPARING || l->state == LEASE_FROZEN ||
+		    (l->duties & LEASE_DUTY_THAW) != 0)
+			return error_set(err, ERR_BUSY, "another snapshot set is in progress");
+	}
+	if (t->n_open == LEASE_OPEN_MAX)
+		return error_set(err, ERR_BUSY, "%d snapshot sets are held already",
+				 LEASE_OPEN_MAX);
+	struct lease *l = &t->open[t->n_open++];
+	*l = (struct lease){
+		.key.epoch = ++t->last_epoch,
+		.state = LEASE_PREPARING,
+		.ttl_ns = ttl_ns,
+		.renewed_ns = now_ns,
+		.deadline_ns = now_ns + ttl_ns,
+	};
+	memcpy(l->key.set, set, LEASE_SET_SIZE);
+	*ret_key = l->key;
+	return OK;
+}
+
+int
+lease_keep(struct lease_table *t, const struct lease_key *key, uint64_t ttl_ns, uint64_t now_ns,
+	   struct error *err)
+{
+	struct lease *l = NULL;
+
+	if (check_ttl(ttl_ns, err) < 0 || get(t, key, now_ns, &l, err) < 0)
+		return err->code;
+	l->ttl_ns = ttl_ns;
+	l->renewed_ns = now_ns;
+	l->deadline_ns = now_ns + ttl_ns;
+	return OK;
+}
+
+int
+lease_freeze(struct lease_table *t, const struct lease_key *key, uint64_t cap_ns, uint64_t now_ns,
+	     struct error *err)
+{
+	struct lease *l = NULL;
+
+	if (get(t, key, now_ns, &l, err) < 0)
+		return err->code;
+	if (cap_ns == 0 || cap_ns > LEASE_FREEZE_MAX_NS)
+		return error_set(err, ERR_LIMIT, "nothing may be frozen for %" PRIu64 " s",
+				 cap_ns / NS_PER_S);
+	if (l->state != LEASE_PREPARING)
+		return error_set(err, ERR_BAD_STATE, "the snapshot set was frozen before");
+	l->state = LEASE_FROZEN;
+	l->freeze_deadline_ns = now_ns + cap_ns;
+	return OK;
+}
+
+int
+lease_thaw(struct lease_table *t, const struct lease_key *key, bool ours, uint64_t now_ns,
+	   struct error *err)
+{
+	struct lease *l = NULL;
+
+	if (get(t, key, now_ns, &l, err) < 0)
+		return err->code;
+	if (l->state != LEASE_FROZEN)
+		return error_set(err, ERR_BAD_STATE, "the snapshot set is not frozen");
+	l->state = LEASE_HELD;
+	l->proven = ours;
+	return OK;
+}
+
+int
+lease_finish(struct lease_table *t, const struct lease_key *key, uint64_t now_ns, bool *ret_proven,
+	     struct error *err)
+{
+	struct lease *l = NULL;
+
+	if (get(t, key, now_ns, &l, err) < 0)
+		return err->code;
+	if (l->state != LEASE_HELD)
+		return error_set(err, ERR_BAD_STATE, "there is no snapshot yet");
+	end(l, LEASE_FINISHED, now_ns);
+	*ret_proven = l->proven;
+	return OK;
+}
+
+int
+lease_abort(struct lease_table *t, const struct lease_key *key, uint64_t now_ns, struct error *err)
+{
+	struct error late = ERROR_INIT;
+	struct lease *l = NULL;
+	int rc = get(t, key, now_ns, &l, &late);
+
+	if (rc == ERR_LEASE_ENDED)
+		return OK;
+	if (rc < 0) {
+		*err = late;
+		return rc;
+	}
+	end(l, LEASE_ABORTED, now_ns);
+	return OK;
+}
+
+/* ---- duties ---------------------------------------------------------------------------------- */
+
+const struct lease *
+lease_duty_next(const struct lease_table *t)
+{
+	const struct lease *found = NULL;
+
+	for (size_t i = 0; i < t->n_open; i++) {
+		const struct lease *l = &t->open[i];
+
+		if ((l->duties & LEASE_DUTY_THAW) != 0)
+			return l;
+		if (found == NULL && l->duties != 0)
+			found = l;
+	}
+	return found;
+}
+
+void
+lease_duty_done(struct lease_table *t, const struct lease_key *key, enum lease_duty duty)
+{
+	struct lease *l = find_open(t, key);
+
+	if (l == NULL || l->state != LEASE_ENDED)
+		return;
+	l->duties &= ~(unsigned)duty;
+	if (l->duties != 0)
+		return;
+	t->ended[t->n_ended++ % LEASE_ENDED_MAX] = *l;
+	*l = t->open[--t->n_open];
+}
+
+/* ---- restart --------------------------------------------------------------------------------- */
+
+int
+lease_restore(struct lease_table *t, const struct lease *journaled, bool same_boot, uint64_t now_ns,
+	      struct error *err)
+{
+	if (t->n_open == LEASE_OPEN_MAX)
+		return error_set(err, ERR_LIMIT, "more than %d leases in the journal",
+				 LEASE_OPEN_MAX);
+	struct lease *l = &t->open[t->n_open++];
+	*l = *journaled;
+	t->last_epoch = MAX(t->last_epoch, l->key.epoch);
+	if (!same_boot) {
+		/* Its times mean nothing now. No freeze outlives the kernel that made it. */
+		l->renewed_ns = l->deadline_ns = now_ns;
+		if (l->state == LEASE_FROZEN)
+			l->state = LEASE_PREPARING;
+		l->duties &= ~(unsigned)LEASE_DUTY_THAW;
+		end(l, LEASE_RESTARTED, now_ns);
+	} else if (l->state != LEASE_HELD) {
+		end(l, LEASE_RESTARTED, now_ns);
+	}
+	if (l->state == LEASE_ENDED && l->duties == 0)
+		l->duties = LEASE_DUTY_RELEASE; /* to be told of nothing is better than to leak */
+	lease_tick(t, now_ns);
+	return OK;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The lease's rules one by one, and then a long random walk over everything that can happen, whose
+ * invariants are those of test/model/lease.pml: what is frozen thaws by its cap, what is held is let go
+ * of by its deadline, one end wins, and nothing is called proven that was not held without a break.
+ */
+#include "guard/lease.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define S NS_PER_S
+
+static const uint8_t set_a[LEASE_SET_SIZE] = {0xa}, set_b[LEASE_SET_SIZE] = {0xb};
+static struct lease_table t;
+static struct lease_key key;
+static struct error err;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	t = (struct lease_table){0};
+	err = ERROR_INIT;
+	return lease_begin(&t, set_a, 1200 * S, 100 * S, &key, &err);
+}
+
+static void
+hold(uint64_t now)
+{
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, now, &err), OK);
+	assert_int_equal(lease_thaw(&t, &key, true, now + S, &err), OK);
+}
+
+static void
+expect_duties(unsigned duties)
+{
+	const struct lease *l = lease_duty_next(&t);
+
+	assert_non_null(l);
+	assert_int_equal(l->duties, duties);
+	assert_int_equal(l->state, LEASE_ENDED);
+}
+
+static void
+from_begin_to_finish(void **state)
+{
+	bool proven = false;
+
+	(void)state;
+	assert_int_equal(key.epoch, 1);
+	hold(101 * S);
+	assert_null(lease_duty_next(&t));
+	assert_int_equal(lease_finish(&t, &key, 103 * S, &proven, &err), OK);
+	assert_true(proven);
+	expect_duties(LEASE_DUTY_RELEASE);
+	lease_duty_done(&t, &key, LEASE_DUTY_RELEASE);
+	assert_null(lease_duty_next(&t));
+	assert_int_equal(t.n_open, 0);
+	assert_true(lease_next_ns(&t) == UINT64_MAX);
+	/* A second finish is late, and changes nothing. */
+	proven = false;
+	assert_int_equal(lease_finish(&t, &key, 104 * S, &proven, &err), ERR_LEASE_ENDED);
+	assert_false(proven);
+	assert_non_null(strstr(err.msg, "it was finished"));
+	assert_int_equal(error_hresult(ERR_LEASE_ENDED), 0x800401fd);
+}
+
+/* The article's story: no keep-alive gets through for twenty minutes, then the server comes back. */
+static void
+the_late_caller_is_told(void **state)
+{
+	bool proven;
+
+	(void)state;
+	hold(101 * S);
+	assert_int_equal(lease_keep(&t, &key, 1200 * S, 220 * S, &err), OK);
+	assert_true(lease_next_ns(&t) == 1420 * S);
+	lease_tick(&t, 1420 * S - 1);
+	assert_null(lease_duty_next(&t));
+	lease_tick(&t, 1420 * S);
+	expect_duties(LEASE_DUTY_RELEASE);
+	lease_duty_done(&t, &key, LEASE_DUTY_RELEASE);
+	assert_int_equal(lease_finish(&t, &key, 1500 * S, &proven, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "80 s ago: snapshot timeout occurred"));
+	assert_non_null(strstr(err.msg, "time to live 1200 s, last keep-alive 1200 s before"));
+	assert_int_equal(lease_keep(&t, &key, 1200 * S, 1500 * S, &err), ERR_LEASE_ENDED);
+}
+
+/* Whether somebody looked at the clock in between does not matter. */
+static void
+expiry_needs_no_tick(void **state)
+{
+	(void)state;
+	hold(101 * S);
+	assert_int_equal(lease_keep(&t, &key, 1200 * S, 1300 * S, &err), ERR_LEASE_ENDED);
+	expect_duties(LEASE_DUTY_RELEASE);
+	assert_true(lease_duty_next(&t)->ended_ns == 1300 * S);
+}
+
+static void
+the_last_time_to_live_wins(void **state)
+{
+	(void)state;
+	assert_int_equal(lease_keep(&t, &key, 5 * S, 110 * S, &err), OK);
+	assert_true(lease_next_ns(&t) == 115 * S);
+	assert_int_equal(lease_keep(&t, &key, 0, 111 * S, &err), ERR_LIMIT);
+	assert_int_equal(lease_keep(&t, &key, LEASE_TTL_MAX_NS + 1, 111 * S, &err), ERR_LIMIT);
+	assert_true(lease_next_ns(&t) == 115 * S);
+	assert_int_equal(lease_keep(&t, &key, LEASE_TTL_MAX_NS, 114 * S, &err), OK);
+	assert_true(lease_next_ns(&t) == 114 * S + LEASE_TTL_MAX_NS);
+}
+
+static void
+no_keep_alive_extends_a_freeze(void **state)
+{
+	(void)state;
+	assert_int_equal(lease_freeze(&t, &key, LEASE_FREEZE_MAX_NS + 1, 100 * S, &err), ERR_LIMIT);
+	assert_int_equal(lease_freeze(&t, &key, 0, 100 * S, &err), ERR_LIMIT);
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, 100 * S, &err), OK);
+	assert_int_equal(lease_keep(&t, &key, 1200 * S, 109 * S, &err), OK);
+	assert_true(lease_next_ns(&t) == 110 * S);
+	assert_int_equal(lease_thaw(&t, &key, true, 110 * S, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "frozen for too long"));
+	expect_duties(LEASE_DUTY_THAW | LEASE_DUTY_RELEASE);
+	/* Nobody else freezes while that one may still be frozen. */
+	struct lease_key other;
+	assert_int_equal(lease_begin(&t, set_b, S, 111 * S, &other, &err), ERR_BUSY);
+	lease_duty_done(&t, &key, LEASE_DUTY_THAW);
+	expect_duties(LEASE_DUTY_RELEASE);
+	assert_int_equal(lease_begin(&t, set_b, S, 111 * S, &other, &err), OK);
+	assert_int_equal(other.epoch, 2);
+}
+
+/* A time to live shorter than the cap ends a freeze as well. */
+static void
+what_comes_first_is_the_reason(void **state)
+{
+	(void)state;
+	assert_int_equal(lease_keep(&t, &key, 5 * S, 100 * S, &err), OK);
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, 101 * S, &err), OK);
+	lease_tick(&t, 200 * S);
+	expect_duties(LEASE_DUTY_THAW | LEASE_DUTY_RELEASE);
+	assert_int_equal(lease_duty_next(&t)->end, LEASE_EXPIRED);
+	assert_true(lease_duty_next(&t)->ended_ns == 105 * S);
+}
+
+static void
+a_foreign_thaw_is_no_proof(void **state)
+{
+	bool proven = true;
+
+	(void)state;
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, 100 * S, &err), OK);
+	assert_int_equal(lease_thaw(&t, &key, false, 101 * S, &err), OK);
+	assert_int_equal(lease_finish(&t, &key, 102 * S, &proven, &err), OK);
+	assert_false(proven);
+}
+
+static void
+out_of_order(void **state)
+{
+	struct lease_key other = key, second;
+	bool proven;
+
+	(void)state;
+	assert_int_equal(lease_thaw(&t, &key, true, 100 * S, &err), ERR_BAD_STATE);
+	assert_int_equal(lease_finish(&t, &key, 100 * S, &proven, &err), ERR_BAD_STATE);
+	assert_int_equal(lease_begin(&t, set_b, 1200 * S, 100 * S, &second, &err), ERR_BUSY);
+	hold(101 * S);
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, 103 * S, &err), ERR_BAD_STATE);
+	assert_int_equal(lease_thaw(&t, &key, true, 103 * S, &err), ERR_BAD_STATE);
+	other.epoch = 7;
+	assert_int_equal(lease_keep(&t, &other, S, 103 * S, &err), ERR_NOT_FOUND);
+	other = key;
+	other.set[3] = 1;
+	assert_int_equal(lease_abort(&t, &other, 103 * S, &err), ERR_NOT_FOUND);
+	/* Abort may come twice, and late. */
+	assert_int_equal(lease_abort(&t, &key, 103 * S, &err), OK);
+	assert_int_equal(lease_abort(&t, &key, 104 * S, &err), OK);
+	lease_duty_done(&t, &key, LEASE_DUTY_RELEASE);
+	assert_int_equal(lease_abort(&t, &key, 105 * S, &err), OK);
+	assert_int_equal(lease_finish(&t, &key, 105 * S, &proven, &err), ERR_LEASE_ENDED);
+}
+
+static void
+several_are_held(void **state)
+{
+	struct lease_key k = key;
+
+	(void)state;
+	for (int i = 1; i < LEASE_OPEN_MAX; i++) {
+		hold(101 * S);
+		assert_int_equal(lease_begin(&t, set_b, 1200 * S, 101 * S, &key, &err), OK);
+	}
+	hold(101 * S);
+	struct lease_key more;
+	assert_int_equal(lease_begin(&t, set_b, 1200 * S, 101 * S, &more, &err), ERR_BUSY);
+	assert_int_equal(lease_keep(&t, &k, 2 * S, 102 * S, &err), OK);
+	assert_true(lease_next_ns(&t) == 104 * S);
+	lease_end_all(&t, LEASE_AGENT_LOST, 103 * S);
+	for (int i = 0; i < LEASE_OPEN_MAX; i++) {
+		struct lease_key one = lease_duty_next(&t)->key;
+
+		assert_int_equal(lease_duty_next(&t)->end, LEASE_AGENT_LOST);
+		lease_duty_done(&t, &one, LEASE_DUTY_RELEASE);
+	}
+	assert_null(lease_duty_next(&t));
+	assert_int_equal(lease_keep(&t, &k, S, 104 * S, &err), ERR_LEASE_ENDED);
+	/* The ring forgets, and then says so, not something else. */
+	for (int i = 0; i < LEASE_ENDED_MAX; i++) {
+		assert_int_equal(lease_begin(&t, set_b, S, 105 * S, &key, &err), OK);
+		assert_int_equal(lease_abort(&t, &key, 105 * S, &err), OK);
+		lease_duty_done(&t, &key, LEASE_DUTY_RELEASE);
+	}
+	assert_int_equal(lease_keep(&t, &k, S, 106 * S, &err), ERR_NOT_FOUND);
+}
+
+static void
+a_restart_gives_no_new_time(void **state)
+{
+	struct lease_table again = {0};
+	bool proven = false;
+
+	(void)state;
+	hold(101 * S);
+	assert_int_equal(lease_restore(&again, &t.open[0], true, 900 * S, &err), OK);
+	assert_true(lease_next_ns(&again) == 1300 * S);
+	assert_int_equal(lease_finish(&again, &key, 901 * S, &proven, &err), OK);
+	assert_true(proven);
+	/* Epochs go on where they were. */
+	struct lease_key next;
+	assert_int_equal(lease_begin(&again, set_b, S, 902 * S, &next, &err), OK);
+	assert_int_equal(next.epoch, key.epoch + 1);
+	/* Too late. */
+	again = (struct lease_table){0};
+	assert_int_equal(lease_restore(&again, &t.open[0], true, 1300 * S, &err), OK);
+	assert_int_equal(lease_duty_next(&again)->end, LEASE_EXPIRED);
+	/* After a boot there is only something to remove. */
+	again = (struct lease_table){0};
+	assert_int_equal(lease_restore(&again, &t.open[0], false, 5 * S, &err), OK);
+	assert_int_equal(lease_duty_next(&again)->end, LEASE_RESTARTED);
+	assert_int_equal(lease_duty_next(&again)->duties, LEASE_DUTY_RELEASE);
+}
+
+static void
+a_restart_in_a_freeze_ends_it(void **state)
+{
+	struct lease_table again = {0};
+
+	(void)state;
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, 100 * S, &err), OK);
+	assert_int_equal(lease_restore(&again, &t.open[0], true, 101 * S, &err), OK);
+	assert_int_equal(lease_duty_next(&again)->duties, LEASE_DUTY_THAW | LEASE_DUTY_RELEASE);
+	assert_false(lease_duty_next(&again)->proven);
+	again = (struct lease_table){0};
+	assert_int_equal(lease_restore(&again, &t.open[0], false, 1 * S, &err), OK);
+	assert_int_equal(lease_duty_next(&again)->duties, LEASE_DUTY_RELEASE);
+}
+
+/* ---- a walk ---------------------------------------------------------------------------------- */
+
+static uint64_t
+dice(uint64_t *seed, uint64_t n)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (*seed >> 33) % n;
+}
+
+/* What must hold at any time. */
+static void
+check_invariants(uint64_t now)
+{
+	size_t unsettled = 0;
+
+	for (size_t i = 0; i < t.n_open; i++) {
+		const struct lease *l = &t.open[i];
+
+		if (l->state == LEASE_ENDED) {
+			assert_true(l->duties != 0 && l->end != LEASE_NOT_ENDED);
+			assert_true(l->end == LEASE_FINISHED || !l->proven);
+		} else {
+			assert_true(l->duties == 0 && l->end == LEASE_NOT_ENDED);
+			assert_true(now < l->deadline_ns && l->deadline_ns <= now + l->ttl_ns);
+		}
+		if (l->state == LEASE_FROZEN)
+			assert_true(now < l->freeze_deadline_ns &&
+				    l->freeze_deadline_ns <= now + LEASE_FREEZE_MAX_NS);
+		unsettled += l->state == LEASE_PREPARING || l->state == LEASE_FROZEN ||
+			     (l->duties & LEASE_DUTY_THAW) != 0;
+	}
+	assert_true(unsettled <= 1);
+}
+
+static void
+walk(void **state)
+{
+	struct lease_key keys[4] = {key, key, key, key};
+	uint64_t now = 100 * S, seed = 1, finished = 0, late = 0;
+
+	(void)state;
+	for (int step = 0; step < 300000; step++) {
+		struct lease_key *k = &keys[dice(&seed, ARRAY_SIZE(keys))];
+		const struct lease *duty;
+		bool proven, ours = dice(&seed, 4) > 0;
+		int rc = OK;
+
+		now += dice(&seed, 3) * S;
+		switch (dice(&seed, 10)) {
+		case 0:
+			rc = lease_begin(&t, ours ? set_a : set_b, (1 + dice(&seed, 30)) * S, now, k,
+					 &err);
+			break;
+		case 1:
+		case 2:
+			rc = lease_keep(&t, k, (1 + dice(&seed, 30)) * S, now, &err);
+			break;
+		case 3:
+			rc = lease_freeze(&t, k, (1 + dice(&seed, 20)) * S, now, &err);
+			break;
+		case 4:
+		case 5:
+			rc = lease_thaw(&t, k, ours, now, &err);
+			break;
+		case 6:
+			rc = lease_finish(&t, k, now, &proven, &err);
+			finished += rc == OK;
+			break;
+		case 7:
+			if (dice(&seed, 10) == 0)
+				lease_end_all(&t, LEASE_NO_SPACE, now);
+			break;
+		default:
+			duty = lease_duty_next(&t);
+			if (duty != NULL) {
+				struct lease_key of = duty->key;
+
+				lease_duty_done(&t, &of,
+						duty->duties & LEASE_DUTY_THAW ? LEASE_DUTY_THAW
+									       : LEASE_DUTY_RELEASE);
+			}
+		}
+		late += rc == ERR_LEASE_ENDED;
+		assert_true(rc == OK || rc == ERR_LEASE_ENDED || rc == ERR_NOT_FOUND ||
+			    rc == ERR_BUSY || rc == ERR_BAD_STATE);
+		lease_tick(&t, now);
+		check_invariants(now);
+	}
+	/* It came to all of it. */
+	assert_true(finished > 1000 && late > 1000);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(from_begin_to_finish, setup),
+		cmocka_unit_test_setup(the_late_caller_is_told, setup),
+		cmocka_unit_test_setup(expiry_needs_no_tick, setup),
+		cmocka_unit_test_setup(the_last_time_to_live_wins, setup),
+		cmocka_unit_test_setup(no_keep_alive_extends_a_freeze, setup),
+		cmocka_unit_test_setup(what_comes_first_is_the_reason, setup),
+		cmocka_unit_test_setup(a_foreign_thaw_is_no_proof, setup),
+		cmocka_unit_test_setup(out_of_order, setup),
+		cmocka_unit_test_setup(several_are_held, setup),
+		cmocka_unit_test_setup(a_restart_gives_no_new_time, setup),
+		cmocka_unit_test_setup(a_restart_in_a_freeze_ends_it, setup),
+		cmocka_unit_test_setup(walk, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
