@@ -314,8 +314,8 @@ walk(void **state)
 		now += dice(&seed, 8) == 0 ? dice(&seed, 4) * S : 0;
 		switch (dice(&seed, 10)) {
 		case 0:
-			rc = lease_begin(&t, ours ? set_a : set_b, (1 + dice(&seed, 30)) * S, now, k,
-					 &err);
+			rc = lease_begin(&t, ours ? set_a : set_b, (1 + dice(&seed, 30)) * S, now,
+					 k, &err);
 			break;
 		case 1:
 		case 2:
@@ -342,8 +342,9 @@ walk(void **state)
 				struct lease_key of = duty->key;
 
 				lease_duty_done(&t, &of,
-						duty->duties & LEASE_DUTY_THAW ? LEASE_DUTY_THAW
-									       : LEASE_DUTY_RELEASE);
+						duty->duties & LEASE_DUTY_THAW
+							? LEASE_DUTY_THAW
+							: LEASE_DUTY_RELEASE);
 			}
 		}
 		late += rc == ERR_LEASE_ENDED;
@@ -352,7 +353,6 @@ walk(void **state)
 		lease_tick(&t, now);
 		check_invariants(now);
 	}
-	print_message("# fin %d late %d\n",(int)finished,(int)late);
 	/* It came to all of it. */
 	assert_true(finished > 1000 && late > 1000);
 }
