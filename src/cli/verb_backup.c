@@ -7,10 +7,11 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/exclude.h"
+#include "cli/host.h"
 #include "cli/out.h"
 #include "cli/paths.h"
 #include "cli/progress_view.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/show.h"
 #include "cli/stages.h"
 #include "cli/units.h"
@@ -49,7 +50,7 @@ job_from_settings(struct cli *cli, struct backup_job *job)
 
 	job->host = settings_text(s, OPTION_BACKUP_HOST);
 	job->tags = settings_list(s, OPTION_BACKUP_TAGS, &job->n_tags);
-	job->setup = session_writers(cli);
+	job->setup = host_writers(cli);
 	job->mover.workers = (unsigned)settings_number(s, OPTION_BACKUP_WORKERS);
 	job->mover.memory_limit = settings_number(s, OPTION_BACKUP_MEMORY_LIMIT);
 	job->mover.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
@@ -131,7 +132,7 @@ report(const struct cli *cli, const struct backup_result *r, const struct progre
 int
 verb_backup(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	CLEAN(paths_done) struct path_list paths = {0};
 	CLEAN(exclude_done) struct exclude_list exclude = {0};
 	CLEAN(free_ptr) const char **writers = NULL;
@@ -149,7 +150,7 @@ verb_backup(struct cli *cli, struct error *err)
 		error_set(err, ERR_USAGE, "nothing to back up was given");
 		return error_hint(err, "give one PATH or --writer NAME at least");
 	}
-	if (session_open(cli, &session, err) < 0 || exclude_make(cli, &paths, &exclude, err) < 0)
+	if (repository_open(cli, &opened, err) < 0 || exclude_make(cli, &paths, &exclude, err) < 0)
 		return err->code;
 	job_from_settings(cli, &job);
 	job.mover.exclude = (const char *const *)exclude.patterns;
@@ -161,7 +162,7 @@ verb_backup(struct cli *cli, struct error *err)
 	if (progress_view_start(cli, &source, &view, err) < 0)
 		return err->code;
 	job.phase_arg = view;
-	r = backup_run(session.repo, &job, &result, err);
+	r = backup_run(opened.repo, &job, &result, err);
 	progress_view_stop(STEAL_PTR(view));
 	return r == OK ? report(cli, &result, &progress, err) : r;
 }

@@ -7,7 +7,7 @@
 #include "cli/out.h"
 #include "cli/points.h"
 #include "cli/pruning.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/show.h"
 #include "requester/forget.h"
 
@@ -103,7 +103,7 @@ forget_by_rules(const struct cli *cli, struct repo *repo, const struct retention
 int
 verb_forget(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	struct retention_rules rules = rules_of(cli->settings);
 	bool named = cli->inv->n_operands > 0;
 	int r;
@@ -116,11 +116,11 @@ verb_forget(struct cli *cli, struct error *err)
 	if (named &&
 	    (invocation_has(cli->inv, FLAG_WITH_HOST) || invocation_has(cli->inv, FLAG_WITH_TAG)))
 		return error_set(err, ERR_USAGE, "--host and --tag go with rules, not with POINT");
-	if (session_open(cli, &session, err) < 0)
+	if (repository_open(cli, &opened, err) < 0)
 		return err->code;
-	r = named ? forget_named(cli, session.repo, err)
-		  : forget_by_rules(cli, session.repo, &rules, err);
+	r = named ? forget_named(cli, opened.repo, err)
+		  : forget_by_rules(cli, opened.repo, &rules, err);
 	if (r == OK && invocation_has(cli->inv, FLAG_PRUNE))
-		r = pruning_run(cli, session.repo, err);
+		r = pruning_run(cli, opened.repo, err);
 	return r;
 }

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/password.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/show.h"
 
 /* A new repository's key: a key file is made if it is not there, a typed password asked for
@@ -14,7 +14,7 @@ static int
 new_key(const struct cli *cli, struct secret **ret_secret, struct key_source *ret_source,
 	bool *ret_created, struct error *err)
 {
-	const char *key_file = session_key_file(cli);
+	const char *key_file = repository_key_file(cli);
 	const char *password_file = settings_text(cli->settings, OPTION_REPOSITORY_PASSWORD_FILE);
 	struct key_source source = {0};
 	int r;
@@ -37,7 +37,7 @@ new_key(const struct cli *cli, struct secret **ret_secret, struct key_source *re
 static void
 report(const struct cli *cli, const char *location, const char *id, bool created)
 {
-	const char *key_file = session_key_file(cli);
+	const char *key_file = repository_key_file(cli);
 
 	if (cli->json) {
 		out_json(json_pack("{s:s, s:s, s:s, s:b}", "type", "repository", "id", id,
@@ -67,14 +67,14 @@ verb_init(struct cli *cli, struct error *err)
 	char id_text[2 * OBJECT_ID_SIZE + 1];
 	bool created;
 
-	if (session_location(cli, &location, err) < 0 ||
+	if (repository_location(cli, &location, err) < 0 ||
 	    store_open(location, true, &store, err) < 0 ||
 	    new_key(cli, &secret, &source, &created, err) < 0)
 		return err->code;
-	if (repo_init(store, &source, session_label(cli, label, sizeof(label)), &id, err) < 0) {
+	if (repo_init(store, &source, repository_label(cli, label, sizeof(label)), &id, err) < 0) {
 		/* Nothing is locked with it: it would only be mistaken for a key to something. */
 		if (created)
-			(void)unlink(session_key_file(cli));
+			(void)unlink(repository_key_file(cli));
 		return error_prefix(err, "repository '%s'", location);
 	}
 	report(cli, location, hex_encode(id.b, sizeof(id.b), id_text), created);

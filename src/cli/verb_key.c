@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/password.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -43,7 +43,7 @@ new_key(const struct cli *cli, struct secret **ret_secret, struct key_source *re
 int
 verb_key_add(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	CLEAN(secret_freep) struct secret *secret = NULL;
 	struct key_source source;
 	struct object_id id;
@@ -51,12 +51,12 @@ verb_key_add(struct cli *cli, struct error *err)
 	char id_text[2 * OBJECT_ID_SIZE + 1];
 	bool created;
 
-	if (session_open(cli, &session, err) < 0 ||
+	if (repository_open(cli, &opened, err) < 0 ||
 	    new_key(cli, &secret, &source, &created, err) < 0)
 		return err->code;
-	if (keys_slot_add(session.store, &session.repo->id, session.repo->config_hash,
-			  session.repo->keys.master, &source,
-			  session_label(cli, label, sizeof(label)), &id, err) < 0) {
+	if (keys_slot_add(opened.store, &opened.repo->id, opened.repo->config_hash,
+			  opened.repo->keys.master, &source,
+			  repository_label(cli, label, sizeof(label)), &id, err) < 0) {
 		if (created)
 			(void)unlink(invocation_value(cli->inv, FLAG_NEW_KEY_FILE));
 		return err->code;
@@ -103,18 +103,18 @@ list_slot(void *arg, const struct key_slot_info *slot, struct error *err)
 int
 verb_key_list(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	struct listing l = {.cli = cli};
 	int r;
 
-	if (session_open(cli, &session, err) < 0)
+	if (repository_open(cli, &opened, err) < 0)
 		return err->code;
 	table_init(&l.table, "llll");
 	table_cell(&l.table, "ID");
 	table_cell(&l.table, "KIND");
 	table_cell(&l.table, "MADE");
 	table_cell(&l.table, "LABEL");
-	r = keys_slot_list(session.store, list_slot, &l, err);
+	r = keys_slot_list(opened.store, list_slot, &l, err);
 	if (r == OK && !cli->json)
 		r = table_print(&l.table, err);
 	table_done(&l.table);
@@ -145,15 +145,15 @@ match_slot(void *arg, const struct key_slot_info *slot, struct error *err)
 int
 verb_key_remove(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	struct search s = {.prefix = cli->inv->operands[0]};
 	char id[2 * OBJECT_ID_SIZE + 1];
 
 	if (strlen(s.prefix) < 2)
 		return error_set(err, ERR_USAGE, "'%s': give two digits of the id at least",
 				 s.prefix);
-	if (session_open(cli, &session, err) < 0 ||
-	    keys_slot_list(session.store, match_slot, &s, err) < 0)
+	if (repository_open(cli, &opened, err) < 0 ||
+	    keys_slot_list(opened.store, match_slot, &s, err) < 0)
 		return err->code;
 	if (s.hits == 0) {
 		error_set(err, ERR_NOT_FOUND, "no key begins with '%s'", s.prefix);
@@ -163,7 +163,7 @@ verb_key_remove(struct cli *cli, struct error *err)
 		error_set(err, ERR_AMBIGUOUS, "%zu keys begin with '%s'", s.hits, s.prefix);
 		return error_hint(err, "give more digits of its id");
 	}
-	if (keys_slot_remove(session.store, &s.id, err) < 0)
+	if (keys_slot_remove(opened.store, &s.id, err) < 0)
 		return err->code;
 	hex_encode(s.id.b, sizeof(s.id.b), id);
 	if (cli->json)

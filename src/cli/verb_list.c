@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/entries.h"
 #include "cli/points.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "requester/locate.h"
 
 static int
@@ -38,16 +38,16 @@ list_path(const struct cli *cli, struct repo *repo, struct location *where, stru
 int
 verb_list(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	CLEAN(locate_done) struct location where = {0};
 
-	if (session_open(cli, &session, err) < 0)
+	if (repository_open(cli, &opened, err) < 0)
 		return err->code;
 	if (cli->inv->n_operands == 0)
-		return list_points(cli, session.repo, err);
-	if (locate_point(session.repo, cli->inv->operands[0], &where, err) < 0)
+		return list_points(cli, opened.repo, err);
+	if (locate_point(opened.repo, cli->inv->operands[0], &where, err) < 0)
 		return err->code;
 	if (where.root == NULL)
 		return points_show_one(cli, where.point, err);
-	return list_path(cli, session.repo, &where, err);
+	return list_path(cli, opened.repo, &where, err);
 }

@@ -3,14 +3,14 @@
 /* holdfast plan */
 #include <string.h>
 
+#include "agent/writers.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/host.h"
 #include "cli/out.h"
 #include "cli/paths.h"
-#include "cli/session.h"
 #include "cli/table.h"
 #include "provider/plan.h"
-#include "requester/writers.h"
 
 static void
 put(const struct cli *cli, struct table *t, const char *what, bool writer, const struct volume *v,
@@ -41,7 +41,7 @@ plan_writer(struct cli *cli, struct table *t, const char *name, struct error *er
 {
 	CLEAN(writer_closep) struct writer *writer = NULL;
 	CLEAN(volume_done) struct volume v = {0};
-	struct writers_setup setup = session_writers(cli);
+	struct writers_setup setup = host_writers(cli);
 	struct plan_choice choice;
 	const char *folder;
 

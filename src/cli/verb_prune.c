@@ -3,14 +3,14 @@
 /* holdfast prune */
 #include "cli/cli.h"
 #include "cli/pruning.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 
 int
 verb_prune(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 
-	if (session_open(cli, &session, err) < 0)
+	if (repository_open(cli, &opened, err) < 0)
 		return err->code;
-	return pruning_run(cli, session.repo, err);
+	return pruning_run(cli, opened.repo, err);
 }

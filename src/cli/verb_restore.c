@@ -7,10 +7,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/host.h"
 #include "cli/out.h"
 #include "cli/paths.h"
 #include "cli/progress_view.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/show.h"
 #include "cli/stages.h"
 #include "cli/units.h"
@@ -104,7 +105,7 @@ report(const struct cli *cli, const struct restore_result *r, const char *target
 int
 verb_restore(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	CLEAN(json_done) json_t *map = NULL;
 	CLEAN(free_ptr) char *target = NULL;
 	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
@@ -121,14 +122,14 @@ verb_restore(struct cli *cli, struct error *err)
 		return error_hint(err, "give --to DIR: the folder to restore into");
 	}
 	if (restore_mode(cli->inv, &job.mode, err) < 0 || tablespace_map(cli->inv, &map, err) < 0 ||
-	    paths_absolute(to, &target, err) < 0 || session_open(cli, &session, err) < 0)
+	    paths_absolute(to, &target, err) < 0 || repository_open(cli, &opened, err) < 0)
 		return err->code;
 	job.what = cli->inv->operands[0];
 	job.target = target;
 	job.workers = (unsigned)settings_number(cli->settings, OPTION_RESTORE_WORKERS);
 	job.no_owner = geteuid() != 0;
 	job.map = json_object_size(map) > 0 ? map : NULL;
-	job.setup = session_writers(cli);
+	job.setup = host_writers(cli);
 	job.warn = warn;
 	job.warn_arg = cli;
 
@@ -136,7 +137,7 @@ verb_restore(struct cli *cli, struct error *err)
 		return err->code;
 	job.phase = progress_view_phase;
 	job.phase_arg = view;
-	r = restore_run(session.repo, &job, &result, err);
+	r = restore_run(opened.repo, &job, &result, err);
 	progress_view_stop(STEAL_PTR(view));
 	return r == OK ? report(cli, &result, target, clock_boot_ns() - start_ns, err) : r;
 }

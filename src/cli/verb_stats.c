@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/points.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/units.h"
 #include "repo/index.h"
 #include "store/store.h"
@@ -60,16 +60,16 @@ count(struct repo *repo, struct totals *t, struct error *err)
 int
 verb_stats(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	struct totals t = {0};
 	char a[UNITS_MAX], b[UNITS_MAX];
 	uint64_t percent;
 
-	if (session_open(cli, &session, err) < 0 || count(session.repo, &t, err) < 0)
+	if (repository_open(cli, &opened, err) < 0 || count(opened.repo, &t, err) < 0)
 		return err->code;
 	if (cli->json) {
 		out_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "type", "stats",
-				   "repository", session.repo->id_text, "points",
+				   "repository", opened.repo->id_text, "points",
 				   (json_int_t)t.points, "logical_bytes",
 				   (json_int_t)t.logical_bytes, "stored_bytes",
 				   (json_int_t)t.stored_bytes, "objects", (json_int_t)t.objects,
@@ -77,7 +77,7 @@ verb_stats(struct cli *cli, struct error *err)
 				   (json_int_t)t.pack_bytes, "blobs", (json_int_t)t.blobs));
 		return OK;
 	}
-	out_text("Repository:     %s\n", session.repo->id_text);
+	out_text("Repository:     %s\n", opened.repo->id_text);
 	out_text("Restore points: %s\n", units_count(t.points, a));
 	out_text("Backed up:      %s in all restore points together\n",
 		 units_bytes(t.logical_bytes, a));

@@ -11,7 +11,7 @@
 #include "cli/out.h"
 #include "cli/progress_line.h"
 #include "cli/progress_view.h"
-#include "cli/session.h"
+#include "cli/repository.h"
 #include "cli/show.h"
 #include "cli/units.h"
 #include "repo/verify.h"
@@ -92,7 +92,7 @@ level_of(const struct invocation *inv)
 int
 verb_verify(struct cli *cli, struct error *err)
 {
-	CLEAN(session_close) struct session session = {0};
+	CLEAN(repository_close) struct repository opened = {0};
 	CLEAN(point_freep) struct point *only = NULL;
 	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
 	_Atomic bool cancelled = false;
@@ -107,16 +107,16 @@ verb_verify(struct cli *cli, struct error *err)
 	uint64_t start_ns = clock_boot_ns();
 	int r;
 
-	if (session_open(cli, &session, err) < 0)
+	if (repository_open(cli, &opened, err) < 0)
 		return err->code;
 	if (cli->inv->n_operands > 0 &&
-	    point_resolve(session.repo, cli->inv->operands[0], &only, err) < 0)
+	    point_resolve(opened.repo, cli->inv->operands[0], &only, err) < 0)
 		return err->code;
 	options.only = only;
 	if (progress_view_start(cli, &source, &view, err) < 0)
 		return err->code;
 	progress_view_phase(view, "verifying");
-	r = verify_repository(session.repo, &options, &stats, err);
+	r = verify_repository(opened.repo, &options, &stats, err);
 	progress_view_stop(STEAL_PTR(view));
 	if (r == OK || atomic_load(&stats.problems) > 0)
 		report(cli, &stats, clock_boot_ns() - start_ns);

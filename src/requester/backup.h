@@ -12,13 +12,13 @@
 
 #include <stdbool.h>
 
+#include "agent/writers.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "mover/backup.h"
 #include "repo/point.h"
 #include "repo/repo.h"
 #include "repo/write.h"
-#include "requester/writers.h"
 
 /* What is happening now, for people; called from the thread that runs the backup. */
 typedef void backup_phase_fn(void *arg, const char *what);

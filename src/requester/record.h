@@ -9,13 +9,13 @@
 
 #include <jansson.h>
 
+#include "agent/writers.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "mover/progress.h"
 #include "repo/point.h"
 #include "repo/write.h"
 #include "requester/warnings.h"
-#include "requester/writers.h"
 
 enum { RECORD_ROOT_MAX = 256 };
 

@@ -11,13 +11,13 @@
 
 #include <jansson.h>
 
+#include "agent/writers.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "mover/restore.h"
 #include "repo/point.h"
 #include "repo/repo.h"
 #include "requester/backup.h"
-#include "requester/writers.h"
 
 struct restore_job {
 	const char *what; /* POINT[:PATH] */

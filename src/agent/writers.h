@@ -5,8 +5,8 @@
  * and the first failure stops it. Closing writers that did not complete aborts them first, so
  * that no database stays in backup mode, whichever way the backup ends.
  */
-#ifndef HF_REQUESTER_WRITERS_H
-#define HF_REQUESTER_WRITERS_H
+#ifndef HF_AGENT_WRITERS_H
+#define HF_AGENT_WRITERS_H
 
 #include <jansson.h>
 #include <stdbool.h>

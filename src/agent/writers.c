@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Driving several writers through the steps of a backup. Errors name the writer already. */
-#include "requester/writers.h"
+#include "agent/writers.h"
 
 #include <string.h>
 

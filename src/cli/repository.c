@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* From settings to an open repository. */
-#include "cli/session.h"
+#include "cli/repository.h"
 
 #include <pwd.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "cli/password.h"
 #include "store/store.h"
 
 int
-session_location(const struct cli *cli, const char **ret, struct error *err)
+repository_location(const struct cli *cli, const char **ret, struct error *err)
 {
 	const char *location = settings_text(cli->settings, OPTION_REPOSITORY_LOCATION);
 
@@ -26,7 +25,7 @@ session_location(const struct cli *cli, const char **ret, struct error *err)
 }
 
 const char *
-session_key_file(const struct cli *cli)
+repository_key_file(const struct cli *cli)
 {
 	const char *key_file = settings_text(cli->settings, OPTION_REPOSITORY_KEY_FILE);
 
@@ -41,10 +40,10 @@ session_key_file(const struct cli *cli)
 }
 
 int
-session_key(const struct cli *cli, struct secret **ret_secret, struct key_source *ret_source,
-	    struct error *err)
+repository_key(const struct cli *cli, struct secret **ret_secret, struct key_source *ret_source,
+	       struct error *err)
 {
-	const char *key_file = session_key_file(cli);
+	const char *key_file = repository_key_file(cli);
 	const char *password_file = settings_text(cli->settings, OPTION_REPOSITORY_PASSWORD_FILE);
 	struct key_source source = {0};
 	bool created;
@@ -65,53 +64,36 @@ session_key(const struct cli *cli, struct secret **ret_secret, struct key_source
 }
 
 int
-session_open(const struct cli *cli, struct session *ret, struct error *err)
+repository_open(const struct cli *cli, struct repository *ret, struct error *err)
 {
-	CLEAN(session_close) struct session s = {0};
+	CLEAN(repository_close) struct repository s = {0};
 	struct key_source source;
 	const char *location = "";
 
 	/* The store first: a wrong path should not cost a password. */
-	if (session_location(cli, &location, err) < 0 ||
+	if (repository_location(cli, &location, err) < 0 ||
 	    store_open(location, false, &s.store, err) < 0 ||
-	    session_key(cli, &s.secret, &source, err) < 0)
+	    repository_key(cli, &s.secret, &source, err) < 0)
 		return err->code;
 	if (repo_open(s.store, &source, settings_text(cli->settings, OPTION_REPOSITORY_CACHE_DIR),
 		      &s.repo, err) < 0)
 		return error_prefix(err, "repository '%s'", location);
 	*ret = s;
-	s = (struct session){0};
+	s = (struct repository){0};
 	return OK;
 }
 
 void
-session_close(struct session *s)
+repository_close(struct repository *s)
 {
 	repo_close(s->repo);
 	store_close(s->store);
 	secret_free(s->secret);
-	*s = (struct session){0};
-}
-
-static int
-writer_settings(void *arg, const char *name, json_t **ret, struct error *err)
-{
-	return settings_writer(arg, name, ret, err);
-}
-
-struct writers_setup
-session_writers(struct cli *cli)
-{
-	return (struct writers_setup){
-		.dir = settings_text(cli->settings, OPTION_WRITER_DIR),
-		.timeout_ns = settings_number(cli->settings, OPTION_WRITER_TIMEOUT) * NS_PER_S,
-		.settings = writer_settings,
-		.settings_arg = cli->settings,
-	};
+	*s = (struct repository){0};
 }
 
 char *
-session_label(const struct cli *cli, char *text, size_t size)
+repository_label(const struct cli *cli, char *text, size_t size)
 {
 	const char *given = invocation_value(cli->inv, FLAG_LABEL);
 	const struct passwd *user = getpwuid(geteuid());

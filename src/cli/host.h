@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The protected host's side of a backup in this process, as the settings say: how its writers are
+ * started. */
+#ifndef HF_CLI_HOST_H
+#define HF_CLI_HOST_H
+
+#include "agent/writers.h"
+#include "cli/cli.h"
+
+/* The result borrows from `cli`. */
+struct writers_setup host_writers(struct cli *cli);
+
+#endif
