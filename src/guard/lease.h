@@ -3,7 +3,7 @@
 /*
  * Leases: who holds which snapshot set, until when, and what must be undone when one ends.
  *
- * Pure: no clock, no memory beyond the table, no system call. The guard feeds in requests and the time
+ * Pure: no clock, no memory but the table's, no system call. The guard feeds in requests and the time
  * (boot clock, base/clock.h) and carries out the duties that come back; so every order of events can be
  * tested, and test/model/lease.pml is a model with the same states, checked by spin.
  *
@@ -32,8 +32,6 @@
 
 enum {
 	LEASE_SET_SIZE = 16,
-	LEASE_OPEN_MAX = 8, /* sets held at one time */
-	LEASE_ENDED_MAX = 64, /* that are remembered */
 };
 
 #define LEASE_TTL_DEFAULT_NS (1200 * NS_PER_S)
@@ -80,18 +78,34 @@ struct lease {
 	bool proven; /* our own thaw found everything still frozen: the moment was one moment */
 	unsigned duties; /* of enum lease_duty, not yet carried out */
 	uint64_t ttl_ns, renewed_ns, deadline_ns;
+	uint64_t frozen_ns; /* when it was armed */
 	uint64_t freeze_deadline_ns; /* while FROZEN */
+	uint64_t held_ns; /* since when; 0: never */
 	uint64_t ended_ns;
 };
 
-/* All zero is an empty one. */
+/*
+ * Set up by lease_table_init. Invariants:
+ *  1. open[] is sorted by epoch; leases that ended stay there until their duties are done.
+ *  2. Nothing is due before soonest_ns.
+ *  3. n_duties leases of open[] have ended.
+ *  4. At most one lease is PREPARING, FROZEN, or has LEASE_DUTY_THAW (of those begun here; what was
+ *     restored may have the duty, too).
+ */
 struct lease_table {
-	struct lease open[LEASE_OPEN_MAX]; /* also those ended whose duties are not done */
-	size_t n_open;
-	struct lease ended[LEASE_ENDED_MAX]; /* a ring */
+	struct lease *open;
+	size_t n_open, open_max;
+	struct lease *ended; /* a ring: what is remembered */
+	size_t ended_max;
 	uint64_t n_ended; /* ever */
 	uint64_t last_epoch;
+	uint64_t soonest_ns;
+	size_t n_duties;
 };
+
+/* An empty table in the caller's memory, all of it that it will ever use. */
+void lease_table_init(struct lease_table *t, struct lease *open, size_t open_max,
+		      struct lease *ended, size_t ended_max);
 
 /*
  * A new set, PREPARING, for ttl_ns from now. *ret_key names it from here on. ERR_BUSY: another one is
@@ -107,7 +121,8 @@ CHECKED int lease_keep(struct lease_table *t, const struct lease_key *key, uint6
 CHECKED int lease_freeze(struct lease_table *t, const struct lease_key *key, uint64_t cap_ns,
 			 uint64_t now_ns, struct error *err);
 /* Call when everything is thawed. `ours`: each thaw undid our freeze (it returned 0); if somebody else
- * was first, the set is held all the same, and is not proven. */
+ * was first, the set is held all the same, and is not proven. After the cap it is too late: a freeze
+ * that lasted too long is never called good, whenever that is noticed. */
 CHECKED int lease_thaw(struct lease_table *t, const struct lease_key *key, bool ours,
 		       uint64_t now_ns, struct error *err);
 /* The requester has all it wants. *ret_proven: see struct lease. ERR_BAD_STATE before HELD. */
@@ -117,13 +132,18 @@ CHECKED int lease_finish(struct lease_table *t, const struct lease_key *key, uin
 CHECKED int lease_abort(struct lease_table *t, const struct lease_key *key, uint64_t now_ns,
 			struct error *err);
 
-/* End all that are open (agent lost, no space, by hand). */
+/* As lease_abort, for another reason (no space, by hand). */
+CHECKED int lease_end_one(struct lease_table *t, const struct lease_key *key, enum lease_end why,
+			  uint64_t now_ns, struct error *err);
+/* End all that are open (agent lost). */
 void lease_end_all(struct lease_table *t, enum lease_end why, uint64_t now_ns);
 /* Do what is due. */
 void lease_tick(struct lease_table *t, uint64_t now_ns);
 /* When something will be due: the end of a wait. UINT64_MAX: nothing is held. */
 uint64_t lease_next_ns(const struct lease_table *t);
 
+/* What is known of this key, open or ended, or NULL; good until the table changes. */
+const struct lease *lease_find(const struct lease_table *t, const struct lease_key *key);
 /* A lease whose duties wait, thaws first, or NULL; good until the table changes. */
 const struct lease *lease_duty_next(const struct lease_table *t);
 /* One duty is done; the last makes a memory of the lease. */
@@ -131,8 +151,9 @@ void lease_duty_done(struct lease_table *t, const struct lease_key *key, enum le
 
 /*
  * A lease as it was journaled, after a restart of the guard; same_boot: times still mean the same. A
- * deadline stays what it was. What was frozen, or is of an earlier boot, ends at once, with all duties
- * that it may have. ERR_LIMIT: there is no room for it.
+ * deadline stays what it was. What was not held, or is of an earlier boot, ends at once, with all duties
+ * that it may have; what had ended without duties is remembered. ERR_LIMIT: there is no room for it.
+ * ERR_EXISTS: it is known already.
  */
 CHECKED int lease_restore(struct lease_table *t, const struct lease *journaled, bool same_boot,
 			  uint64_t now_ns, struct error *err);

@@ -17,7 +17,11 @@
 #define S NS_PER_S
 
 static const uint8_t set_a[LEASE_SET_SIZE] = {0xa}, set_b[LEASE_SET_SIZE] = {0xb};
-static struct lease_table t;
+enum { OPEN_MAX = 8, ENDED_MAX = 64 };
+
+static struct lease open_leases[OPEN_MAX], ended_leases[ENDED_MAX], again_open[OPEN_MAX],
+	again_ended[ENDED_MAX];
+static struct lease_table t, again;
 static struct lease_key key;
 static struct error err;
 
@@ -25,9 +29,15 @@ static int
 setup(void **state)
 {
 	(void)state;
-	t = (struct lease_table){0};
+	lease_table_init(&t, open_leases, OPEN_MAX, ended_leases, ENDED_MAX);
 	err = ERROR_INIT;
 	return lease_begin(&t, set_a, 1200 * S, 100 * S, &key, &err);
+}
+
+static void
+forget(void)
+{
+	lease_table_init(&again, again_open, OPEN_MAX, again_ended, ENDED_MAX);
 }
 
 static void
@@ -45,6 +55,16 @@ expect_duties(unsigned duties)
 	assert_non_null(l);
 	assert_int_equal(l->duties, duties);
 	assert_int_equal(l->state, LEASE_ENDED);
+}
+
+static void
+expect_of(const struct lease_table *table, unsigned duties, enum lease_end end)
+{
+	const struct lease *l = lease_duty_next(table);
+
+	assert_non_null(l);
+	assert_int_equal(l->duties, duties);
+	assert_int_equal(l->end, end);
 }
 
 static void
@@ -194,7 +214,7 @@ several_are_held(void **state)
 	struct lease_key k = key;
 
 	(void)state;
-	for (int i = 1; i < LEASE_OPEN_MAX; i++) {
+	for (int i = 1; i < OPEN_MAX; i++) {
 		hold(101 * S);
 		assert_int_equal(lease_begin(&t, set_b, 1200 * S, 101 * S, &key, &err), OK);
 	}
@@ -204,7 +224,7 @@ several_are_held(void **state)
 	assert_int_equal(lease_keep(&t, &k, 2 * S, 102 * S, &err), OK);
 	assert_true(lease_next_ns(&t) == 104 * S);
 	lease_end_all(&t, LEASE_AGENT_LOST, 103 * S);
-	for (int i = 0; i < LEASE_OPEN_MAX; i++) {
+	for (int i = 0; i < OPEN_MAX; i++) {
 		struct lease_key one = lease_duty_next(&t)->key;
 
 		assert_int_equal(lease_duty_next(&t)->end, LEASE_AGENT_LOST);
@@ -213,7 +233,7 @@ several_are_held(void **state)
 	assert_null(lease_duty_next(&t));
 	assert_int_equal(lease_keep(&t, &k, S, 104 * S, &err), ERR_LEASE_ENDED);
 	/* The ring forgets, and then says so, not something else. */
-	for (int i = 0; i < LEASE_ENDED_MAX; i++) {
+	for (int i = 0; i < ENDED_MAX; i++) {
 		assert_int_equal(lease_begin(&t, set_b, S, 105 * S, &key, &err), OK);
 		assert_int_equal(lease_abort(&t, &key, 105 * S, &err), OK);
 		lease_duty_done(&t, &key, LEASE_DUTY_RELEASE);
@@ -224,10 +244,10 @@ several_are_held(void **state)
 static void
 a_restart_gives_no_new_time(void **state)
 {
-	struct lease_table again = {0};
 	bool proven = false;
 
 	(void)state;
+	forget();
 	hold(101 * S);
 	assert_int_equal(lease_restore(&again, &t.open[0], true, 900 * S, &err), OK);
 	assert_true(lease_next_ns(&again) == 1300 * S);
@@ -238,27 +258,127 @@ a_restart_gives_no_new_time(void **state)
 	assert_int_equal(lease_begin(&again, set_b, S, 902 * S, &next, &err), OK);
 	assert_int_equal(next.epoch, key.epoch + 1);
 	/* Too late. */
-	again = (struct lease_table){0};
+	forget();
 	assert_int_equal(lease_restore(&again, &t.open[0], true, 1300 * S, &err), OK);
 	assert_int_equal(lease_duty_next(&again)->end, LEASE_EXPIRED);
 	/* After a boot there is only something to remove. */
-	again = (struct lease_table){0};
+	forget();
 	assert_int_equal(lease_restore(&again, &t.open[0], false, 5 * S, &err), OK);
 	assert_int_equal(lease_duty_next(&again)->end, LEASE_RESTARTED);
 	assert_int_equal(lease_duty_next(&again)->duties, LEASE_DUTY_RELEASE);
 }
 
+/* What ended before the restart is remembered after it; what is there twice is taken once. */
+static void
+a_restart_remembers(void **state)
+{
+	(void)state;
+	forget();
+	hold(101 * S);
+	struct lease held = t.open[0];
+	assert_int_equal(lease_abort(&t, &key, 103 * S, &err), OK);
+	struct lease ending = t.open[0];
+	lease_duty_done(&t, &key, LEASE_DUTY_RELEASE);
+	assert_int_equal(lease_restore(&again, &t.ended[0], true, 110 * S, &err), OK);
+	assert_int_equal(lease_keep(&again, &key, S, 111 * S, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "8 s ago: it was aborted"));
+	assert_int_equal(lease_restore(&again, &held, true, 112 * S, &err), ERR_EXISTS);
+	assert_null(lease_duty_next(&again));
+	/* Ended, with a duty left. */
+	forget();
+	assert_int_equal(lease_restore(&again, &ending, true, 110 * S, &err), OK);
+	expect_of(&again, LEASE_DUTY_RELEASE, LEASE_ABORTED);
+	forget();
+	ending.duties = LEASE_DUTY_THAW | LEASE_DUTY_RELEASE;
+	assert_int_equal(lease_restore(&again, &ending, false, 1 * S, &err), OK);
+	expect_of(&again, LEASE_DUTY_RELEASE, LEASE_ABORTED);
+}
+
+/* A lease of an older epoch that is restored later is found as well as any other. */
+static void
+a_restart_in_any_order(void **state)
+{
+	static const uint64_t epochs[] = {5, 2, 9, 1, 7, 3, 8, 6};
+
+	(void)state;
+	forget();
+	hold(101 * S);
+	for (size_t i = 0; i < ARRAY_SIZE(epochs); i++) {
+		struct lease l = t.open[0];
+
+		l.key.epoch = epochs[i];
+		assert_int_equal(lease_restore(&again, &l, true, 102 * S, &err), OK);
+	}
+	struct lease more = t.open[0];
+	more.key.epoch = 10;
+	assert_int_equal(lease_restore(&again, &more, true, 102 * S, &err), ERR_LIMIT);
+	for (size_t i = 0; i < ARRAY_SIZE(epochs); i++) {
+		struct lease_key k = key;
+
+		k.epoch = epochs[i];
+		assert_int_equal(lease_keep(&again, &k, 10 * S, 103 * S, &err), OK);
+		assert_int_equal(lease_end_one(&again, &k, LEASE_NO_SPACE, 104 * S, &err), OK);
+		lease_duty_done(&again, &k, LEASE_DUTY_RELEASE);
+		assert_int_equal(lease_find(&again, &k)->end, LEASE_NO_SPACE);
+	}
+	assert_int_equal(again.n_open, 0);
+}
+
+/* A freeze that outlasted its cap is not called good by a thaw that comes before anybody looked. */
+static void
+a_freeze_beyond_its_cap_is_no_proof(void **state)
+{
+	(void)state;
+	assert_int_equal(lease_freeze(&t, &key, 10 * S, 100 * S, &err), OK);
+	assert_int_equal(lease_thaw(&t, &key, true, 111 * S, &err), ERR_LEASE_ENDED);
+	assert_int_equal(lease_duty_next(&t)->end, LEASE_FREEZE_CAP);
+	assert_false(lease_duty_next(&t)->proven);
+}
+
+static void
+ten_thousand(void **state)
+{
+	enum { N = 10000 };
+	struct lease_table many;
+	struct lease *room = calloc(N, sizeof(*room));
+	struct lease_key *keys = calloc(N, sizeof(*keys));
+
+	(void)state;
+	assert_true(room != NULL && keys != NULL);
+	lease_table_init(&many, room, N, NULL, 0);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(lease_begin(&many, set_a, 1200 * S, 100 * S, &keys[i], &err), OK);
+		assert_int_equal(lease_freeze(&many, &keys[i], S, 100 * S, &err), OK);
+		assert_int_equal(lease_thaw(&many, &keys[i], true, 100 * S, &err), OK);
+	}
+	assert_int_equal(lease_begin(&many, set_b, S, 100 * S, &keys[0], &err), ERR_BUSY);
+	for (uint64_t second = 101; second < 401; second++) {
+		for (int i = 0; i < N / 10; i++)
+			assert_int_equal(lease_keep(&many, &keys[(i * 10 + (int)second) % N],
+						    1200 * S, second * S, &err),
+					 OK);
+	}
+	assert_int_equal(many.n_duties, 0);
+	lease_tick(&many, 3000 * S);
+	assert_int_equal(many.n_duties, N);
+	for (int i = 0; i < N; i++)
+		lease_duty_done(&many, &keys[(i * 7919) % N], LEASE_DUTY_RELEASE);
+	assert_int_equal(many.n_open, 0);
+	free(room);
+	free(keys);
+}
+
 static void
 a_restart_in_a_freeze_ends_it(void **state)
 {
-	struct lease_table again = {0};
 
 	(void)state;
+	forget();
 	assert_int_equal(lease_freeze(&t, &key, 10 * S, 100 * S, &err), OK);
 	assert_int_equal(lease_restore(&again, &t.open[0], true, 101 * S, &err), OK);
 	assert_int_equal(lease_duty_next(&again)->duties, LEASE_DUTY_THAW | LEASE_DUTY_RELEASE);
 	assert_false(lease_duty_next(&again)->proven);
-	again = (struct lease_table){0};
+	forget();
 	assert_int_equal(lease_restore(&again, &t.open[0], false, 1 * S, &err), OK);
 	assert_int_equal(lease_duty_next(&again)->duties, LEASE_DUTY_RELEASE);
 }
@@ -276,11 +396,13 @@ dice(uint64_t *seed, uint64_t n)
 static void
 check_invariants(uint64_t now)
 {
-	size_t unsettled = 0;
+	size_t unsettled = 0, ended = 0;
 
 	for (size_t i = 0; i < t.n_open; i++) {
 		const struct lease *l = &t.open[i];
 
+		assert_true(i == 0 || t.open[i - 1].key.epoch < l->key.epoch);
+		ended += l->state == LEASE_ENDED;
 		if (l->state == LEASE_ENDED) {
 			assert_true(l->duties != 0 && l->end != LEASE_NOT_ENDED);
 			assert_true(l->end == LEASE_FINISHED || !l->proven);
@@ -294,7 +416,8 @@ check_invariants(uint64_t now)
 		unsettled += l->state == LEASE_PREPARING || l->state == LEASE_FROZEN ||
 			     (l->duties & LEASE_DUTY_THAW) != 0;
 	}
-	assert_true(unsettled <= 1);
+	assert_true(unsettled <= 1 && ended == t.n_duties);
+	assert_true(t.soonest_ns <= lease_next_ns(&t));
 }
 
 static void
@@ -372,6 +495,10 @@ main(void)
 		cmocka_unit_test_setup(several_are_held, setup),
 		cmocka_unit_test_setup(a_restart_gives_no_new_time, setup),
 		cmocka_unit_test_setup(a_restart_in_a_freeze_ends_it, setup),
+		cmocka_unit_test_setup(a_restart_remembers, setup),
+		cmocka_unit_test_setup(a_restart_in_any_order, setup),
+		cmocka_unit_test_setup(a_freeze_beyond_its_cap_is_no_proof, setup),
+		cmocka_unit_test_setup(ten_thousand, setup),
 		cmocka_unit_test_setup(walk, setup),
 	};
 
