@@ -11,6 +11,7 @@
 #include "cli/paths.h"
 #include "cli/table.h"
 #include "provider/plan.h"
+#include "repo/point.h"
 
 static void
 put(const struct cli *cli, struct table *t, const char *what, bool writer, const struct volume *v,
@@ -41,6 +42,7 @@ plan_writer(struct cli *cli, struct table *t, const char *name, struct error *er
 {
 	CLEAN(writer_closep) struct writer *writer = NULL;
 	CLEAN(volume_done) struct volume v = {0};
+	struct provider_settings settings;
 	struct writers_setup setup = host_writers(cli);
 	struct plan_choice choice;
 	const char *folder;
@@ -50,7 +52,8 @@ plan_writer(struct cli *cli, struct table *t, const char *name, struct error *er
 	folder = json_string_value(json_object_get(writer_metadata(writer), "data_directory"));
 	if (volume_of(folder != NULL ? folder : "/", &v, err) < 0)
 		return err->code;
-	choice = plan_choose(&v, true);
+	provider_settings_init(&settings);
+	choice = plan_choose(&v, &settings, true);
 	put(cli, t, name, true, &v, &choice);
 	return OK;
 }
@@ -60,8 +63,10 @@ verb_plan(struct cli *cli, struct error *err)
 {
 	CLEAN(paths_done) struct path_list paths = {0};
 	CLEAN(table_done) struct table t;
+	struct provider_settings settings;
 	const char *name;
 
+	provider_settings_init(&settings);
 	table_init(&t, "lllll");
 	table_cell(&t, "WHAT");
 	table_cell(&t, "FILE SYSTEM");
@@ -78,7 +83,7 @@ verb_plan(struct cli *cli, struct error *err)
 
 		if (volume_of(paths.paths[i], &v, err) < 0)
 			return err->code;
-		choice = plan_choose(&v, false);
+		choice = plan_choose(&v, &settings, false);
 		put(cli, &t, paths.paths[i], false, &v, &choice);
 	}
 	for (size_t i = 0; (name = invocation_value_at(cli->inv, FLAG_WRITER, i)) != NULL; i++)

@@ -19,6 +19,7 @@ struct plan_choice {
 	const char *why;
 };
 
-struct plan_choice plan_choose(const struct volume *volume, bool hot);
+struct plan_choice plan_choose(const struct volume *volume,
+			       const struct provider_settings *settings, bool hot);
 
 #endif

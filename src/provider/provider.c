@@ -3,6 +3,9 @@
 /* The list of providers, in order of preference where two promise the same. */
 #include "provider/provider.h"
 
+#include <string.h>
+
+#include "base/clock.h"
 #include "provider/direct.h"
 
 static const struct provider_ops *const providers[] = {&direct_ops};
@@ -13,9 +16,24 @@ provider_at(size_t n)
 	return n < ARRAY_SIZE(providers) ? providers[n] : NULL;
 }
 
-void
-provider_endp(struct provider **p)
+const struct provider_ops *
+provider_find_by_name(const char *name)
 {
-	if (*p != NULL)
-		(*p)->ops->end(*p);
+	for (size_t i = 0; i < ARRAY_SIZE(providers); i++)
+		if (strcmp(providers[i]->name, name) == 0)
+			return providers[i];
+	return NULL;
+}
+
+bool
+provider_freezes(const struct provider_ops *ops, const struct provider_settings *settings)
+{
+	return ops->freezes && settings->external.freeze;
+}
+
+void
+provider_settings_init(struct provider_settings *ret)
+{
+	*ret = (struct provider_settings){
+		.external = {.timeout_ns = 60 * NS_PER_S, .freeze = true}};
 }

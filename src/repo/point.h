@@ -10,18 +10,12 @@
 #include <jansson.h>
 
 #include "base/base.h"
+#include "base/consistency.h"
 #include "base/error.h"
 #include "repo/format.h"
 #include "repo/repo.h"
 
 enum { POINT_ROOTS_MAX = 64, POINT_JSON_MAX = 16 << 20 };
-
-/* What was achieved, proven; never what was asked. Source: design, "Words". */
-enum consistency {
-	CONSISTENCY_NONE = 1,
-	CONSISTENCY_CRASH,
-	CONSISTENCY_APPLICATION,
-};
 
 /*
  * One root of a restore point: the folders of this host (name "", one tree whose top folder is "/"),

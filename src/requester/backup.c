@@ -15,7 +15,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "provider/plan.h"
+#include "provider/direct.h"
 #include "requester/previous.h"
 #include "requester/record.h"
 #include "requester/warnings.h"
@@ -29,7 +29,6 @@ struct run {
 	struct warnings warnings;
 	struct point_list points; /* earlier restore points */
 	struct repo_index *index;
-	struct provider *provider;
 	struct writers writers;
 	struct repo_writer *writer;
 	struct mover *mover;
@@ -41,7 +40,6 @@ run_done(struct run *run)
 {
 	mover_free(run->mover);
 	writers_done(&run->writers);
-	provider_endp(&run->provider);
 	repo_writer_close(run->writer);
 	record_done(&run->record);
 	repo_index_close(run->index);
@@ -134,34 +132,29 @@ static int
 freeze_snapshot_thaw(struct run *run, struct error *err)
 {
 	struct error thaw = ERROR_INIT;
-	int r;
 
+	/* Provider `direct` has nothing to make between the two. */
 	if (writers_freeze(&run->writers, err) < 0)
 		return err->code;
-	r = run->provider->ops->snapshot(run->provider, err);
-	if (writers_thaw(&run->writers, &thaw) < 0 && r == OK) {
+	if (writers_thaw(&run->writers, &thaw) < 0) {
 		*err = thaw;
-		r = thaw.code;
+		return thaw.code;
 	}
-	return r;
+	return OK;
 }
 
 /* Bring the applications to a consistent point and take the snapshot. */
 static int
 take_snapshot(struct run *run, struct error *err)
 {
-	struct volume nowhere = {0};
-	const struct provider_ops *provider = plan_choose(&nowhere, true).provider;
 	char label[64];
 	int r;
 
-	if (provider->begin(&run->provider, err) < 0)
-		return error_prefix(err, "provider '%s'", provider->name);
-	run->record.provider = provider->name;
+	run->record.provider = direct_ops.name;
 	(void)text_printf(label, sizeof(label), "holdfast %.16s", run->repo->id_text);
 	if (run->writers.n > 0)
 		phase(run, "preparing the database");
-	if (writers_prepare_snapshot(&run->writers, provider->name, label, err) < 0)
+	if (writers_prepare_snapshot(&run->writers, direct_ops.name, label, err) < 0)
 		return err->code;
 	r = freeze_snapshot_thaw(run, err);
 	return r == OK ? writers_post_snapshot(&run->writers, err) : r;
@@ -225,8 +218,7 @@ move_folders(struct run *run, struct error *err)
 	phase(run, "reading files");
 	if (mover_backup_paths(run->mover, run->paths, run->n_paths, tree, &result, err) < 0)
 		return err->code;
-	return record_folders(&run->record, plan_choose(&(struct volume){0}, false).expected,
-			      &result, previous, err);
+	return record_folders(&run->record, CONSISTENCY_NONE, &result, previous, err);
 }
 
 /* Databases first: their logs are held back for as long as they are being read. */
