@@ -21,6 +21,7 @@ const struct option_section option_table_sections[] = {
 	{"restore", "How a restore is done."},
 	{"writer", "The programs that bring databases to a consistent point."},
 	{"writer.postgresql", "How the PostgreSQL writer finds and enters the database."},
+	{"ssh", "How a guest is reached that has no agent of its own (--agent ssh://HOST)."},
 	{"forget", "Which restore points 'holdfast forget' keeps. A point is kept if any rule keeps "
 		   "it; rules given on the command line are added to these."},
 	{"prune", "How storage is given back."},
@@ -179,6 +180,31 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.type = OPTION_TYPE_DURATION, .min = 2, .max = HOURS(1), .fallback = "10s",
 		.since = "0.1.0",
 		.help = "longest wait for a connection",
+		.text = "",
+	},
+	[OPTION_SSH_PROGRAM] = {
+		.section = "ssh", .key = "program", .type = OPTION_TYPE_STRING, .fallback = "ssh",
+		.since = "0.1.0",
+		.help = "the ssh program, by name or path",
+		.text = "OpenSSH, or one that takes the same options.",
+	},
+	[OPTION_SSH_CONFIG] = {
+		.section = "ssh", .key = "config", .type = OPTION_TYPE_PATH, .fallback = "",
+		.fallback_note = "ssh's own", .since = "0.1.0",
+		.help = "configuration file for ssh, as with its option -F",
+		.text = "Keys, jump hosts and the like belong there.",
+	},
+	[OPTION_SSH_IDLE] = {
+		.section = "ssh", .key = "idle", .type = OPTION_TYPE_DURATION, .min = 1,
+		.max = DAYS(1), .fallback = "5m", .since = "0.1.0",
+		.help = "time after which a guest that nobody talks to removes what was sent to it",
+		.text = "Counted from when no lease is held any more. Usually the requester removes "
+			"it at the end of the backup; this is for when it cannot.",
+	},
+	[OPTION_SSH_TIMEOUT] = {
+		.section = "ssh", .key = "timeout", .type = OPTION_TYPE_DURATION, .min = 1,
+		.max = HOURS(1), .fallback = "2m", .since = "0.1.0",
+		.help = "time for logging in, sending the programs and starting the agent",
 		.text = "",
 	},
 	[OPTION_FORGET_KEEP_LAST] = {

@@ -99,9 +99,9 @@ static const char stop_script[] =
 /* sh reads the script as an argument: standard input is for the programs. It has no single quotes that
  * are not doubled up here. */
 static int
-remote_command(const struct ssh_guest *g, const char *script, struct buf *ret, struct error *err)
+remote_command(const char *script, struct buf *ret, struct error *err)
 {
-	if (buf_printf(ret, err, "%ssh -c '", g->options.sudo ? "sudo -n " : "") < 0)
+	if (buf_printf(ret, err, "sh -c '") < 0)
 		return err->code;
 	for (const char *p = script; *p != '\0'; p++) {
 		int r = *p == '\'' ? buf_append(ret, "'\\''", 4, err) : buf_append(ret, p, 1, err);
@@ -129,6 +129,10 @@ base_args(const struct ssh_guest *g, struct args *a)
 {
 	*a = (struct args){0};
 	add(a, g->options.program);
+	if (g->options.config != NULL) {
+		add(a, "-F");
+		add(a, g->options.config);
+	}
 	add(a, "-S");
 	add(a, g->control);
 	if (g->url.port[0] != '\0') {
@@ -148,7 +152,7 @@ run_there(const struct ssh_guest *g, const char *script, int input, uint64_t dea
 	CLEAN(buf_done) struct buf command = BUF_INIT(2 * SCRIPT_MAX);
 	struct args a;
 
-	if (remote_command(g, script, &command, err) < 0)
+	if (remote_command(script, &command, err) < 0)
 		return err->code;
 	base_args(g, &a);
 	add(&a, "-oControlMaster=no");

@@ -19,8 +19,6 @@
 #ifndef HF_REQUESTER_SSH_H
 #define HF_REQUESTER_SSH_H
 
-#include <stdbool.h>
-
 #include "base/base.h"
 #include "base/error.h"
 
@@ -31,8 +29,8 @@ typedef void ssh_note_fn(void *arg, const char *text);
 struct ssh_options {
 	const char *url;
 	const char *program; /* "ssh", or a path */
+	const char *config; /* its configuration file, or NULL for its own */
 	const char *bundle; /* path of holdfast-guest.tar.gz */
-	bool sudo; /* become root by `sudo -n` there */
 	uint64_t idle_s; /* after which a lonely agent ends */
 	uint64_t timeout_ns; /* for connecting, sending and starting together */
 	ssh_note_fn *note; /* may be NULL */
