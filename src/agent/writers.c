@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 
 static bool
 name_valid(const char *name)
@@ -170,17 +171,44 @@ writers_complete(struct writers *w, const char *point_id, struct error *err)
 }
 
 void
-writers_done(struct writers *w)
+writers_abort(struct writers *w)
 {
 	for (size_t i = w->n; i-- > 0;) {
 		struct writers_member *m = &w->members[i];
 
-		if (m->writer != NULL && !m->completed)
+		if (m->writer != NULL && !m->completed && !m->aborted)
 			writer_abort(m->writer);
+		m->aborted = true;
+	}
+}
+
+void
+writers_done(struct writers *w)
+{
+	writers_abort(w);
+	for (size_t i = w->n; i-- > 0;) {
+		struct writers_member *m = &w->members[i];
+
 		writer_close(m->writer);
 		component_free(m->component);
 		json_decref(m->metadata);
 	}
 	free(w->members);
 	*w = (struct writers){0};
+}
+
+int
+writers_root_name(const struct writers_member *m, char text[WRITERS_ROOT_MAX], struct error *err)
+{
+	const char *component = m->component->name;
+	bool fits;
+
+	if (strcmp(component, "main") == 0)
+		fits = text_printf(text, WRITERS_ROOT_MAX, "%s", m->name);
+	else
+		fits = text_printf(text, WRITERS_ROOT_MAX, "%s:%s", m->name, component);
+	if (!fits || strchr(text, '/') != NULL)
+		return error_set(err, ERR_PROTOCOL,
+				 "writer '%s': its component has an unusable name", m->name);
+	return OK;
 }

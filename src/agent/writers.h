@@ -24,6 +24,8 @@ struct writers_setup {
 	void *settings_arg;
 };
 
+enum { WRITERS_ROOT_MAX = 256 };
+
 struct writers_member {
 	const char *name; /* borrowed */
 	struct writer *writer;
@@ -31,6 +33,7 @@ struct writers_member {
 	json_t *metadata; /* of component and tail, merged; from post-copy on */
 	bool proven; /* its component is whole and consistent, as far as the writer can tell */
 	bool completed;
+	bool aborted;
 };
 
 struct writers {
@@ -60,7 +63,22 @@ CHECKED int writers_post_copy(struct writers_member *m, struct component_tail **
 /* The restore point is stored. A writer that fails now has lost nothing of the backup: goes on with
  * the others and reports the first failure. */
 CHECKED int writers_complete(struct writers *w, const char *point_id, struct error *err);
+/* Abort those that did not complete. Best effort, and fine twice. */
+void writers_abort(struct writers *w);
 /* Abort those that did not complete, end all, free. */
 void writers_done(struct writers *w);
+
+/* The name of its root in a restore point: "postgresql", or "postgresql:NAME" for a component that is
+ * not the writer's main one. */
+CHECKED int writers_root_name(const struct writers_member *m, char text[WRITERS_ROOT_MAX],
+			      struct error *err);
+/* [{"name", "state", "state_number", "last_error", "error"?}] */
+CHECKED int writers_states(const struct writers *w, json_t **ret, struct error *err);
+/*
+ * Ask who is there: each is started, identified and ended. As writers_states(), with "metadata" (null
+ * if it failed). A writer that fails is listed with its error. n 0: all that are installed.
+ */
+CHECKED int writers_gather(const struct writers_setup *setup, const char *const *names, size_t n,
+			   json_t **ret, struct error *err);
 
 #endif

@@ -21,3 +21,9 @@ host_writers(struct cli *cli)
 		.settings_arg = cli->settings,
 	};
 }
+
+struct session_setup
+host_session(struct cli *cli)
+{
+	return (struct session_setup){.writers = host_writers(cli)};
+}

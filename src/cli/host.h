@@ -5,10 +5,13 @@
 #ifndef HF_CLI_HOST_H
 #define HF_CLI_HOST_H
 
+#include "agent/session.h"
 #include "agent/writers.h"
 #include "cli/cli.h"
 
-/* The result borrows from `cli`. */
+/* Results borrow from `cli`. */
 struct writers_setup host_writers(struct cli *cli);
+/* A session in this process. */
+struct session_setup host_session(struct cli *cli);
 
 #endif

@@ -29,7 +29,7 @@ struct progress_source progress_view_source(struct progress *progress);
 
 CHECKED int progress_view_start(const struct cli *cli, const struct progress_source *source,
 				struct progress_view **ret, struct error *err);
-/* What is happening now; a backup_phase_fn, arg is the view. */
+/* What is happening now; a session_phase_fn, arg is the view. */
 void progress_view_phase(void *arg, const char *what);
 /* Take the line away and end the thread. NULL is fine. */
 void progress_view_stop(struct progress_view *view);

@@ -50,7 +50,6 @@ job_from_settings(struct cli *cli, struct backup_job *job)
 
 	job->host = settings_text(s, OPTION_BACKUP_HOST);
 	job->tags = settings_list(s, OPTION_BACKUP_TAGS, &job->n_tags);
-	job->setup = host_writers(cli);
 	job->mover.workers = (unsigned)settings_number(s, OPTION_BACKUP_WORKERS);
 	job->mover.memory_limit = settings_number(s, OPTION_BACKUP_MEMORY_LIMIT);
 	job->mover.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
@@ -136,17 +135,19 @@ verb_backup(struct cli *cli, struct error *err)
 	CLEAN(paths_done) struct path_list paths = {0};
 	CLEAN(exclude_done) struct exclude_list exclude = {0};
 	CLEAN(free_ptr) const char **writers = NULL;
+	CLEAN(guest_closep) struct guest *guest = NULL;
 	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
+	struct session_setup setup = host_session(cli);
 	struct progress progress = {0};
 	struct progress_source source = progress_view_source(&progress);
 	struct backup_job job = {.mover = {.progress = &progress}};
 	struct backup_result result;
 	int r;
 
-	if (flag_values(cli->inv, FLAG_WRITER, &writers, &job.n_writers, err) < 0 ||
+	if (flag_values(cli->inv, FLAG_WRITER, &writers, &job.order.n_writers, err) < 0 ||
 	    paths_list(cli->inv->operands, cli->inv->n_operands, &paths, err) < 0)
 		return err->code;
-	if (paths.n + job.n_writers == 0) {
+	if (paths.n + job.order.n_writers == 0) {
 		error_set(err, ERR_USAGE, "nothing to back up was given");
 		return error_hint(err, "give one PATH or --writer NAME at least");
 	}
@@ -155,10 +156,13 @@ verb_backup(struct cli *cli, struct error *err)
 	job_from_settings(cli, &job);
 	job.mover.exclude = (const char *const *)exclude.patterns;
 	job.mover.n_exclude = exclude.n;
-	job.writers = writers;
-	job.paths = (const char *const *)paths.paths;
-	job.n_paths = paths.n;
+	job.order.writers = writers;
+	job.order.paths = (const char *const *)paths.paths;
+	job.order.n_paths = paths.n;
 
+	if (guest_local_open(&setup, &guest, err) < 0)
+		return err->code;
+	job.guest = guest;
 	if (progress_view_start(cli, &source, &view, err) < 0)
 		return err->code;
 	job.phase_arg = view;

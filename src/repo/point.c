@@ -24,15 +24,24 @@ point_consistency_name(enum consistency c)
 	return "unknown";
 }
 
+bool
+point_consistency_find(const char *name, enum consistency *ret)
+{
+	for (int c = CONSISTENCY_NONE; c <= CONSISTENCY_APPLICATION; c++) {
+		if (strcmp(name, point_consistency_name((enum consistency)c)) == 0) {
+			*ret = (enum consistency)c;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int
 parse_consistency(const char *text, enum consistency *ret, struct error *err)
 {
-	for (int c = CONSISTENCY_NONE; c <= CONSISTENCY_APPLICATION; c++)
-		if (strcmp(text, point_consistency_name((enum consistency)c)) == 0) {
-			*ret = (enum consistency)c;
-			return OK;
-		}
-	return error_set(err, ERR_CORRUPT, "unknown consistency '%.32s'", text);
+	if (!point_consistency_find(text, ret))
+		return error_set(err, ERR_CORRUPT, "unknown consistency '%.32s'", text);
+	return OK;
 }
 
 static int

@@ -8,6 +8,7 @@
 #define HF_REPO_POINT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/base.h"
 #include "base/consistency.h"
@@ -40,6 +41,7 @@ struct point {
 };
 
 const char *point_consistency_name(enum consistency c); /* "application" */
+bool point_consistency_find(const char *name, enum consistency *ret);
 
 /*
  * Store a record. `json` needs: "start", "end" (ns since 1970), "host", "consistency", "incomplete",

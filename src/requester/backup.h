@@ -12,31 +12,26 @@
 
 #include <stdbool.h>
 
-#include "agent/writers.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "mover/backup.h"
 #include "repo/point.h"
 #include "repo/repo.h"
 #include "repo/write.h"
-
-/* What is happening now, for people; called from the thread that runs the backup. */
-typedef void backup_phase_fn(void *arg, const char *what);
+#include "requester/guest.h"
 
 struct backup_job {
-	const char *host;
-	size_t n_paths;
-	const char *const *paths; /* absolute, normalised */
-	size_t n_writers;
-	const char *const *writers;
-	struct writers_setup setup;
+	struct guest
+		*guest; /* the protected host: fresh, for this one backup; stays the caller's */
+	const char *host; /* its name in restore points */
+	struct session_order order; /* paths: absolute, normalised */
 	size_t n_tags;
 	const char *const *tags;
 	struct mover_options mover; /* warn, check and their arguments are set by the recipe */
 	struct repo_write_options write;
 	mover_warn_fn *warn; /* may be NULL; from any thread, one at a time */
 	void *warn_arg;
-	backup_phase_fn *phase; /* may be NULL */
+	session_phase_fn *phase; /* what is happening now, for people; may be NULL */
 	void *phase_arg;
 };
 

@@ -10,6 +10,9 @@
 
 #include <jansson.h>
 
+#include "agent/task.h"
+#include "base/base.h"
+#include "base/error.h"
 #include "repo/point.h"
 
 /* The folders' root; `paths` is this backup's array of paths as it will stand in the point. NULL if
@@ -18,5 +21,11 @@ const struct point *previous_folders(const struct point_list *l, const char *hos
 				     const json_t *paths);
 const struct point *previous_component(const struct point_list *l, const char *host,
 				       const char *root);
+/* Either of them, by the root's name. */
+const struct point *previous_root(const struct point_list *l, const char *host, const json_t *paths,
+				  const char *root);
+/* For each root that there is of this host, its tree: an array for a task (agent/task.h). */
+CHECKED int previous_trees(const struct point_list *l, const char *host, const json_t *paths,
+			   struct task_previous **ret, size_t *ret_n, struct error *err);
 
 #endif

@@ -5,11 +5,8 @@
 
 #include <string.h>
 
-#include "base/hex.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "requester/backup.h"
-#include "requester/top.h"
 
 void
 record_done(struct record *r)
@@ -31,11 +28,11 @@ bytes_array(const char *const *texts, size_t n)
 }
 
 int
-record_begin(struct record *r, const struct backup_job *job, const char *const *paths,
-	     size_t n_paths, struct error *err)
+record_begin(struct record *r, const struct backup_job *job, const struct session_order *order,
+	     struct error *err)
 {
 	struct record fresh = {0};
-	json_t *paths_json = bytes_array(paths, n_paths);
+	json_t *paths_json = bytes_array(order->paths, order->n_paths);
 	json_t *tags = bytes_array(job->tags, job->n_tags);
 
 	/* Both arrays are taken over, also on failure. */
@@ -45,90 +42,61 @@ record_begin(struct record *r, const struct backup_job *job, const char *const *
 		return error_set(err, ERR_NO_MEMORY,
 				 "the host's name, a tag or a path cannot be kept");
 	fresh.paths = json_object_get(fresh.json, "paths");
-	fresh.roots = json_object_get(fresh.json, "roots");
 	*r = fresh;
 	return OK;
 }
 
-int
-record_root_name(const char *writer, const char *component, char text[RECORD_ROOT_MAX],
-		 struct error *err)
+static const json_t *
+find_root(const json_t *roots, const char *name)
 {
-	bool fits;
+	size_t i;
+	json_t *root;
 
-	if (strcmp(component, "main") == 0)
-		fits = text_printf(text, RECORD_ROOT_MAX, "%s", writer);
-	else
-		fits = text_printf(text, RECORD_ROOT_MAX, "%s:%s", writer, component);
-	if (!fits || strchr(text, '/') != NULL)
-		return error_set(err, ERR_PROTOCOL,
-				 "writer '%s': its component has an unusable name", writer);
-	return OK;
+	json_array_foreach(roots, i, root)
+	{
+		const char *own = json_string_value(json_object_get(root, "name"));
+
+		if (own != NULL && strcmp(own, name) == 0)
+			return root;
+	}
+	return NULL;
 }
 
 static int
-add_root(struct record *r, const char *name, enum consistency consistency,
-	 const struct blob_id *tree, const struct point *previous, json_t **ret, struct error *err)
+add_root(struct record *r, json_t *roots, const json_t *moved, const json_t *verdict,
+	 struct error *err)
 {
-	char hex[2 * BLOB_ID_SIZE + 1];
-	json_t *root = json_pack("{s:s, s:s, s:s, s:s}", "name", name, "tree",
-				 hex_encode(tree->b, sizeof(tree->b), hex), "consistency",
-				 point_consistency_name(consistency), "provider", r->provider);
+	CLEAN(json_done) json_t *root = json_deep_copy(moved);
+	const char *name = json_string_value(json_object_get(moved, "name")), *text;
+	const json_t *judged = name != NULL ? find_root(verdict, name) : NULL;
+	enum consistency consistency;
 
-	if (root == NULL || json_array_append_new(r->roots, root) < 0)
+	if (root == NULL)
+		return error_no_memory(err);
+	text = json_string_value(json_object_get(judged, "consistency"));
+	if (text == NULL || !point_consistency_find(text, &consistency))
+		return error_set(err, ERR_PROTOCOL, "the host does not say what '%s' is worth",
+				 name != NULL ? name : "?");
+	if (json_object_set_new(root, "consistency", json_string(text)) < 0 ||
+	    json_array_append(roots, root) < 0)
 		return error_no_memory(err);
 	if (r->consistency == 0 || consistency < r->consistency)
 		r->consistency = consistency;
-	if (previous != NULL && r->parent[0] == '\0')
-		memcpy(r->parent, previous->id_text, sizeof(r->parent));
-	*ret = root;
 	return OK;
 }
 
 int
-record_folders(struct record *r, enum consistency consistency, const struct blob_id *tree,
-	       const struct point *previous, struct error *err)
+record_roots(struct record *r, const json_t *moved, const json_t *verdict, struct error *err)
 {
+	json_t *roots = json_object_get(r->json, "roots");
 	json_t *root;
+	size_t i;
 
-	return add_root(r, "", consistency, tree, previous, &root, err);
-}
-
-int
-record_component(struct record *r, const char *root_name, const struct writers_member *m,
-		 const struct blob_id *tree, const struct point *previous, struct error *err)
-{
-	CLEAN(json_done) json_t *relocatable = json_array();
-	CLEAN(json_done) json_t *top = NULL;
-	const json_t *about = writer_metadata(m->writer);
-	json_t *root;
-
-	if (relocatable == NULL)
-		return error_no_memory(err);
-	for (size_t i = 0; i < m->component->n_paths; i++) {
-		const struct component_path *p = &m->component->paths[i];
-
-		if (p->relocatable &&
-		    json_array_append_new(relocatable,
-					  json_pack("{s:o, s:o}", "at",
-						    json_bytes(p->at, strlen(p->at)), "source",
-						    json_bytes(p->source, strlen(p->source)))) < 0)
-			return error_no_memory(err);
+	json_array_foreach(moved, i, root)
+	{
+		if (add_root(r, roots, root, verdict, err) < 0)
+			return err->code;
 	}
-	if (add_root(r, root_name, m->proven ? CONSISTENCY_APPLICATION : CONSISTENCY_NONE, tree,
-		     previous, &root, err) < 0)
-		return err->code;
-	if (about != NULL &&
-	    json_object_set_new(root, "writer_metadata", json_deep_copy(about)) < 0)
-		return error_no_memory(err);
-	if (m->component->n_paths > 0 && top_record(m->component->paths[0].source, &top, err) < 0)
-		return err->code;
-	if (top != NULL && json_object_set(root, "top", top) < 0)
-		return error_no_memory(err);
-	if (json_object_set_new(root, "writer", json_string(m->name)) < 0 ||
-	    json_object_set(root, "component", m->metadata) < 0 ||
-	    json_object_set(root, "relocatable", relocatable) < 0)
-		return error_no_memory(err);
 	return OK;
 }
 

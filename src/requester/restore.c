@@ -12,9 +12,9 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "mover/top.h"
 #include "requester/locate.h"
 #include "requester/relocate.h"
-#include "requester/top.h"
 #include "requester/warnings.h"
 
 struct run {

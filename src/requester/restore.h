@@ -30,7 +30,7 @@ struct restore_job {
 	struct progress *progress; /* required */
 	mover_warn_fn *warn; /* may be NULL */
 	void *warn_arg;
-	backup_phase_fn *phase; /* may be NULL */
+	session_phase_fn *phase; /* may be NULL */
 	void *phase_arg;
 };
 

@@ -137,11 +137,13 @@ back_up(struct scene *s, const char *const *paths, size_t n_paths, bool db,
 	struct progress progress = {0};
 	struct backup_job job = {
 		.host = "h",
-		.n_paths = n_paths,
-		.paths = paths,
-		.n_writers = db ? 1 : 0,
-		.writers = writers,
-		.setup = setup_of(s),
+		.order =
+			{
+				.n_paths = n_paths,
+				.paths = paths,
+				.n_writers = db ? 1 : 0,
+				.writers = writers,
+			},
 		.n_tags = 1,
 		.tags = tags,
 		.mover = {.workers = 2, .progress = &progress},
@@ -149,8 +151,15 @@ back_up(struct scene *s, const char *const *paths, size_t n_paths, bool db,
 		.warn_arg = s,
 	};
 
+	struct session_setup setup = {.writers = setup_of(s)};
+	int r;
+
 	s->err = ERROR_INIT;
-	return backup_run(s->rig->repo, &job, ret, &s->err);
+	if (guest_local_open(&setup, &job.guest, &s->err) < 0)
+		return s->err.code;
+	r = backup_run(s->rig->repo, &job, ret, &s->err);
+	guest_closep(&job.guest);
+	return r;
 }
 
 static void

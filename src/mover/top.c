@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Keeping and giving back the attributes of a top folder. */
-#include "requester/top.h"
+#include "mover/top.h"
 
 #include <fcntl.h>
 #include <string.h>

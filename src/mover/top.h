@@ -5,8 +5,8 @@
  * knows those of its entries, not its own, so a component's are kept in the record of its root; a
  * database does not start in a folder that belongs to somebody else.
  */
-#ifndef HF_REQUESTER_TOP_H
-#define HF_REQUESTER_TOP_H
+#ifndef HF_MOVER_TOP_H
+#define HF_MOVER_TOP_H
 
 #include <jansson.h>
 

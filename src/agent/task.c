@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Moving a session's data. */
+#include "agent/task.h"
+
+#include <string.h>
+
+#include "agent/roots.h"
+#include "agent/session_internal.h"
+
+struct task {
+	struct session *session;
+	const struct task_order *order;
+	struct repo_writer *writer;
+	struct mover *mover;
+	json_t *roots;
+};
+
+static void
+task_done(struct task *t)
+{
+	mover_free(t->mover);
+	repo_writer_close(t->writer);
+	json_decref(t->roots);
+}
+
+void
+task_result_done(struct task_result *r)
+{
+	json_decref(r->roots);
+	*r = (struct task_result){0};
+}
+
+static const struct blob_id *
+previous_tree(const struct task_order *order, const char *root)
+{
+	for (size_t i = 0; i < order->n_previous; i++)
+		if (strcmp(order->previous[i].root, root) == 0)
+			return &order->previous[i].tree;
+	return NULL;
+}
+
+/* The mover's check: what the requester looks at, and what we look at ourselves. */
+static int
+check(void *arg, struct error *err)
+{
+	struct task *t = arg;
+	const struct mover_options *asked = &t->order->mover;
+
+	if (session_check(t->session, err) < 0)
+		return err->code;
+	return asked->check != NULL ? asked->check(asked->check_arg, err) : OK;
+}
+
+static int
+open_mover(struct task *t, struct repo *repo, struct repo_index *index, struct error *err)
+{
+	struct mover_options options = t->order->mover;
+
+	options.check = check;
+	options.check_arg = t;
+	if (repo_writer_open(repo, index, &t->order->write, &t->writer, err) < 0)
+		return err->code;
+	return mover_new(repo, index, t->writer, &options, &t->mover, err);
+}
+
+/* One database: its files, then the end of its backup mode, then what that left to copy. */
+static int
+move_component(struct task *t, struct writers_member *m, struct error *err)
+{
+	CLEAN(component_tail_freep) struct component_tail *tail = NULL;
+	struct session *s = t->session;
+	struct blob_id tree;
+	char root[WRITERS_ROOT_MAX];
+
+	if (writers_root_name(m, root, err) < 0)
+		return err->code;
+	session_phase(s, "reading %s", root);
+	if (mover_component_begin(t->mover, m->component, previous_tree(t->order, root), err) < 0)
+		return error_prefix(err, "back up '%s'", root);
+	session_phase(s, "waiting for the logs of %s", root);
+	if (writers_post_copy(m, &tail, err) < 0)
+		return err->code;
+	session_phase(s, "reading the logs of %s", root);
+	if (mover_component_end(t->mover, tail, &tree, err) < 0)
+		return error_prefix(err, "back up '%s'", root);
+	return roots_add_component(t->roots, root, s->provider_name, m, &tree, err);
+}
+
+static int
+move_folders(struct task *t, struct error *err)
+{
+	const struct session_order *order = &t->session->order;
+	struct blob_id tree;
+
+	if (order->n_paths == 0)
+		return OK;
+	session_phase(t->session, "reading files");
+	if (mover_backup_paths(t->mover, order->paths, order->n_paths, previous_tree(t->order, ""),
+			       &tree, err) < 0)
+		return err->code;
+	return roots_add_folders(t->roots, t->session->provider_name, &tree, err);
+}
+
+/* Databases first: their logs are held back for as long as they are being read. */
+static int
+move_all(struct task *t, struct error *err)
+{
+	struct writers *w = &t->session->writers;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (move_component(t, &w->members[i], err) < 0)
+			return err->code;
+	if (move_folders(t, err) < 0 || mover_finish(t->mover, err) < 0)
+		return err->code;
+	session_phase(t->session, "storing");
+	if (repo_writer_flush(t->writer, err) < 0 || check(t, err) < 0)
+		return err->code;
+	/* What was asked while the last of it was stored counts, too. */
+	if (atomic_load(&t->order->mover.progress->cancelled))
+		return error_set(err, ERR_CANCELLED, "stopped on request");
+	return OK;
+}
+
+int
+task_run(struct session *s, struct repo *repo, struct repo_index *index,
+	 const struct task_order *order, struct task_result *ret, struct error *err)
+{
+	CLEAN(task_done) struct task t = {.session = s, .order = order, .roots = json_array()};
+
+	if (session_enter(s, SESSION_CREATED, "moving data", err) < 0)
+		return err->code;
+	if (t.roots == NULL)
+		return error_no_memory(err);
+	if (open_mover(&t, repo, index, err) < 0 || move_all(&t, err) < 0)
+		return err->code;
+	repo_writer_stats(t.writer, &ret->write);
+	ret->roots = STEAL_PTR(t.roots);
+	session_leave(s, SESSION_MOVED);
+	return OK;
+}
