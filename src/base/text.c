@@ -58,3 +58,14 @@ text_printf(char *text, size_t size, const char *format, ...)
 	va_end(ap);
 	return whole;
 }
+
+void
+text_without_controls(char *text)
+{
+	for (uint8_t *p = (uint8_t *)text; *p != 0; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			p[0] = p[1] = ' ';
+	}
+}

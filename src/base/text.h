@@ -16,6 +16,10 @@
 bool text_vprintf(char *text, size_t size, const char *format, va_list ap) PRINTF_LIKE(3, 0);
 bool text_printf(char *text, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* Replace control characters by blanks (C0, DEL, and C1 in its UTF-8 form, which terminals obey, too):
+ * what a stranger wrote must not drive anybody's terminal. */
+void text_without_controls(char *text);
+
 /* Cut text to at most max bytes (>= 3) without its zero, as above. False if nothing was cut. */
 bool text_cut(char *text, size_t max);
 

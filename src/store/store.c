@@ -65,8 +65,8 @@ store_name_valid(const char *name)
 	return n > 0 && last[n] == '\0';
 }
 
-static bool
-prefix_valid(const char *prefix)
+bool
+store_prefix_valid(const char *prefix)
 {
 	if (strnlen(prefix, STORE_NAME_MAX + 1) > STORE_NAME_MAX || is_reserved(prefix))
 		return false;
@@ -115,7 +115,7 @@ store_stat(struct store *s, const char *name, uint64_t *ret_size, struct error *
 int
 store_list(struct store *s, const char *prefix, store_list_fn *each, void *arg, struct error *err)
 {
-	if (!prefix_valid(prefix))
+	if (!store_prefix_valid(prefix))
 		return error_set(err, ERR_INTERNAL, "'%.*s' cannot be a prefix of objects",
 				 STORE_NAME_MAX, prefix);
 	return s->ops->list(s, prefix, each, arg, err);
@@ -166,12 +166,16 @@ store_remove(struct store *s, const char *name, struct error *err)
 
 	if (rc < 0)
 		return rc;
+	if (s->ops->remove == NULL)
+		return error_set(err, ERR_PERMISSION, "nothing may be removed from here");
 	return s->ops->remove(s, name, err);
 }
 
 int
 store_tidy(struct store *s, uint64_t age_s, struct error *err)
 {
+	if (s->ops->tidy == NULL)
+		return error_set(err, ERR_PERMISSION, "nothing may be removed from here");
 	return s->ops->tidy(s, age_s, err);
 }
 

@@ -10,7 +10,7 @@
  * the first part. Any other name is ERR_INTERNAL in every call.
  *
  * Implementations: dir (a folder), mem (memory, for tests), fault (wraps another store and fails on
- * command). Each passes test/contract/store_contract.c. All calls may come from several threads at
+ * command), outbox (a remote party carries everything out). Each passes test/contract/store_contract.c. All calls may come from several threads at
  * once; a struct store_upload belongs to one thread at a time.
  */
 #ifndef HF_STORE_STORE_H
@@ -74,7 +74,8 @@ typedef int store_write_fn(struct store_upload *u, const void *p, size_t n, stru
 typedef int store_commit_fn(struct store_upload *u, struct error *err);
 /* Drop and free an upload that was not committed. NULL is fine. Cannot fail. */
 typedef void store_abort_fn(struct store_upload *u);
-/* Remove; durable on success. 1 removed, 0 was not there, < 0 error. */
+/* Remove; durable on success. 1 removed, 0 was not there, < 0 error. A store that offers no removing has
+ * NULL here and in tidy: its callers get ERR_PERMISSION. */
 typedef int store_remove_fn(struct store *s, const char *name, struct error *err);
 /* Remove what interrupted uploads older than `age_s` seconds left behind. */
 typedef int store_tidy_fn(struct store *s, uint64_t age_s, struct error *err);
@@ -95,6 +96,7 @@ struct store_ops {
 };
 
 bool store_name_valid(const char *name);
+bool store_prefix_valid(const char *prefix); /* fit for store_list() */
 
 /* The calls, by name; arguments are checked here once for all implementations. */
 CHECKED int store_read(struct store *s, const char *name, uint64_t offset, void *p, size_t n,

@@ -98,20 +98,6 @@ code_of(const char *name, bool retryable)
 	return retryable ? ERR_WRITER_RETRYABLE : ERR_WRITER_FAILED;
 }
 
-/* C0 and DEL; C1 in its UTF-8 form (0xc2 0x80 .. 0x9f), which terminals obey, too. */
-static void
-without_controls(char *text)
-{
-	uint8_t *p = (uint8_t *)text;
-
-	for (; *p != 0; p++) {
-		if (*p < 0x20 || *p == 0x7f)
-			*p = ' ';
-		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-			p[0] = p[1] = ' ';
-	}
-}
-
 int
 wire_error_unpack(const json_t *j, struct error *ret, struct error *err)
 {
@@ -128,8 +114,8 @@ wire_error_unpack(const json_t *j, struct error *ret, struct error *err)
 	(void)error_set(&e, code, "%s", message[0] != 0 ? message : error_sentence(code));
 	if (hint[0] != 0)
 		(void)error_hint(&e, "%s", hint);
-	without_controls(e.msg);
-	without_controls(e.hint);
+	text_without_controls(e.msg);
+	text_without_controls(e.hint);
 	*ret = e;
 	return OK;
 }
