@@ -131,7 +131,8 @@ session_prepare(struct session *s, const struct session_order *order, struct ses
 	s->provider_name = direct_ops.name;
 	if (s->writers.n > 0)
 		session_phase(s, "preparing the database");
-	if (writers_prepare_snapshot(&s->writers, s->provider_name, label, err) < 0)
+	struct writer_moment moment = {.provider = s->provider_name, .label = label};
+	if (writers_prepare_snapshot(&s->writers, &moment, err) < 0)
 		return err->code;
 	session_leave(s, SESSION_PREPARED);
 	*ret = prepared;

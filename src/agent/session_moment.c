@@ -3,11 +3,16 @@
 /* The moment: everything stands still, snapshots are taken, everything goes on. */
 #include "agent/session_internal.h"
 
+#include "base/clock.h"
+
 /* From here to the thaw the applications wait, so nothing else happens in between. */
 static int
 freeze_snapshot_thaw(struct session *s, struct error *err)
 {
-	if (writers_freeze(&s->writers, err) < 0)
+	uint64_t cap_ns = s->order.freeze_cap_ns > 0 ? s->order.freeze_cap_ns
+						     : LEASE_FREEZE_DEFAULT_NS;
+
+	if (writers_freeze(&s->writers, clock_boot_ns() + cap_ns, err) < 0)
 		return err->code;
 	return writers_thaw(&s->writers, err);
 }

@@ -68,32 +68,58 @@ writers_start(struct writers *w, const struct writers_setup *setup, size_t n,
 }
 
 int
-writers_prepare_snapshot(struct writers *w, const char *provider, const char *label,
-			 struct error *err)
+writers_prepare_snapshot(struct writers *w, const struct writer_moment *moment, struct error *err)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct writers_member *m = &w->members[i];
 
-		if (writer_prepare_snapshot(m->writer, provider, label, &m->component, err) < 0)
+		if (writer_prepare_snapshot(m->writer, moment, &m->component, err) < 0)
+			return err->code;
+	}
+	return OK;
+}
+
+/* Freeze those of one level. */
+static int
+freeze_level(struct writers *w, enum writer_level level, uint64_t deadline_ns, struct error *err)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct writer *writer = w->members[i].writer;
+
+		if (writer_level(writer) == level && writer_freeze(writer, deadline_ns, err) < 0)
 			return err->code;
 	}
 	return OK;
 }
 
 int
-writers_freeze(struct writers *w, struct error *err)
+writers_freeze(struct writers *w, uint64_t deadline_ns, struct error *err)
 {
-	for (size_t i = 0; i < w->n; i++) {
+	for (int level = WRITER_FRONT_END; level >= WRITER_SYSTEM; level--) {
 		struct error thaw;
 
-		if (writer_freeze(w->members[i].writer, err) == OK)
+		if (freeze_level(w, (enum writer_level)level, deadline_ns, err) == OK)
 			continue;
-		/* What failed first is the reason; a writer that cannot thaw is ended later. */
-		if (writers_thaw(w, &thaw) < 0)
-			return err->code;
+		/* What failed first is the reason; a writer that cannot thaw is ended by that. */
+		(void)!writers_thaw(w, &thaw);
 		return err->code;
 	}
 	return OK;
+}
+
+static int
+thaw_level(struct writers *w, enum writer_level level, int r, struct error *err)
+{
+	for (size_t i = w->n; i-- > 0;) {
+		struct writer *writer = w->members[i].writer;
+		struct error mine = ERROR_INIT;
+
+		if (writer_level(writer) == level && writer_thaw(writer, &mine) < 0 && r == OK) {
+			*err = mine;
+			r = err->code;
+		}
+	}
+	return r;
 }
 
 int
@@ -101,14 +127,8 @@ writers_thaw(struct writers *w, struct error *err)
 {
 	int r = OK;
 
-	for (size_t i = w->n; i-- > 0;) {
-		struct error mine = ERROR_INIT;
-
-		if (writer_thaw(w->members[i].writer, &mine) < 0 && r == OK) {
-			*err = mine;
-			r = err->code;
-		}
-	}
+	for (int level = WRITER_SYSTEM; level <= WRITER_FRONT_END; level++)
+		r = thaw_level(w, (enum writer_level)level, r, err);
 	return r;
 }
 

@@ -48,10 +48,11 @@ CHECKED int writers_start_one(const struct writers_setup *setup, const char *nam
 /* Start each, let it identify itself and prepare for a backup. */
 CHECKED int writers_start(struct writers *w, const struct writers_setup *setup, size_t n,
 			  const char *const *names, struct error *err);
-CHECKED int writers_prepare_snapshot(struct writers *w, const char *provider, const char *label,
+CHECKED int writers_prepare_snapshot(struct writers *w, const struct writer_moment *moment,
 				     struct error *err);
-/* Freeze all; on failure all are thawed again. */
-CHECKED int writers_freeze(struct writers *w, struct error *err);
+/* Freeze all, front ends first; on failure all are thawed again. Whoever has not thawed at the
+ * deadline (boot clock) is killed by the thaw. */
+CHECKED int writers_freeze(struct writers *w, uint64_t deadline_ns, struct error *err);
 /* Thaw all in reverse order, even if one fails; the first failure is reported. */
 CHECKED int writers_thaw(struct writers *w, struct error *err);
 CHECKED int writers_post_snapshot(struct writers *w, struct error *err);

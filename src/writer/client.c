@@ -19,10 +19,11 @@
 #define EVENT_TIMEOUT_NS (15 * 60 * NS_PER_S)
 /* Nobody's writes may stand still for longer. Source: VSS's limit for a freeze. */
 #define FREEZE_TIMEOUT_NS (60 * NS_PER_S)
+#define LATE_TIMEOUT_NS (10 * NS_PER_MS)
 #define ABORT_TIMEOUT_NS (5 * NS_PER_S)
 #define CLOSE_TIMEOUT_NS (5 * NS_PER_S)
 
-enum { WRITER_NAME_MAX = 32 };
+enum { WRITER_NAME_MAX = 32, IDENTIFY_PATHS_MAX = 1024 };
 
 struct writer {
 	char *name;
@@ -31,6 +32,10 @@ struct writer {
 	struct state state;
 	struct error last_error;
 	json_t *metadata; /* NULL until identify succeeded */
+	size_t n_paths; /* of identify, too */
+	char **paths;
+	enum writer_level level;
+	uint64_t frozen_until_ns; /* 0: not frozen; else when thaw must have been answered */
 };
 
 const char *
@@ -57,6 +62,25 @@ writer_metadata(const struct writer *w)
 	return w->metadata;
 }
 
+const char *const *
+writer_paths(const struct writer *w, size_t *ret_n)
+{
+	*ret_n = w->n_paths;
+	return (const char *const *)w->paths;
+}
+
+enum writer_level
+writer_level(const struct writer *w)
+{
+	return w->level;
+}
+
+int
+writer_pidfd(const struct writer *w)
+{
+	return w->x.child.pidfd;
+}
+
 /* Keep the failure as the last error, and hand it up with the writer's name before it. */
 static enum err
 remember(struct writer *w, const struct error *failure, struct error *err)
@@ -73,9 +97,15 @@ timeout_of(const struct writer *w, enum writer_event event)
 {
 	if (event == EVENT_ABORT)
 		return MIN(w->event_timeout_ns, ABORT_TIMEOUT_NS);
-	if (event == EVENT_FREEZE || event == EVENT_THAW)
-		return MIN(w->event_timeout_ns, FREEZE_TIMEOUT_NS);
-	return w->event_timeout_ns;
+	if (event != EVENT_FREEZE && event != EVENT_THAW)
+		return w->event_timeout_ns;
+	uint64_t limit_ns = MIN(w->event_timeout_ns, FREEZE_TIMEOUT_NS);
+	if (w->frozen_until_ns == 0)
+		return limit_ns;
+	/* What is late gets no more time than it takes to find an answer that is already there. */
+	uint64_t now_ns = clock_boot_ns();
+	uint64_t left_ns = w->frozen_until_ns > now_ns ? w->frozen_until_ns - now_ns : 0;
+	return MIN(limit_ns, MAX(left_ns, LATE_TIMEOUT_NS));
 }
 
 static bool
@@ -217,6 +247,7 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 		return error_no_memory(err);
 	w->x.child = CHILD_INIT;
 	w->state = STATE_INIT;
+	w->level = WRITER_BACK_END;
 	w->event_timeout_ns = options->event_timeout_ns > 0 ? options->event_timeout_ns
 							    : EVENT_TIMEOUT_NS;
 	w->name = strdup(options->name);
@@ -232,12 +263,22 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 	return OK;
 }
 
+static void
+forget_paths(struct writer *w)
+{
+	for (size_t i = 0; i < w->n_paths; i++)
+		free(w->paths[i]);
+	free(STEAL_PTR(w->paths));
+	w->n_paths = 0;
+}
+
 void
 writer_close(struct writer *w)
 {
 	if (w == NULL)
 		return;
 	exchange_close(&w->x, clock_boot_ns() + CLOSE_TIMEOUT_NS);
+	forget_paths(w);
 	json_decref(w->metadata);
 	free(w->name);
 	free(w);
@@ -247,6 +288,36 @@ void
 writer_closep(struct writer **w)
 {
 	writer_close(*w);
+}
+
+/* What identify may say beside the metadata. */
+static int
+take_identity(struct writer *w, const json_t *reply, struct error *err)
+{
+	json_t *paths = json_object_get(reply, "paths");
+	uint64_t level;
+
+	forget_paths(w);
+	int rc = json_opt_u64(reply, "freeze_order", WRITER_BACK_END, &level, err);
+	if (rc == OK && (level < WRITER_SYSTEM || level > WRITER_FRONT_END))
+		rc = error_set(err, ERR_PROTOCOL, "field 'freeze_order' is not 1, 2 or 3");
+	if (rc == OK && paths != NULL)
+		rc = json_get_arr(reply, "paths", &paths, err);
+	if (rc == OK && json_array_size(paths) > IDENTIFY_PATHS_MAX)
+		rc = error_set(err, ERR_LIMIT, "field 'paths' has more than %d entries",
+			       IDENTIFY_PATHS_MAX);
+	if (rc < 0)
+		return rc;
+	w->level = (enum writer_level)level;
+	w->paths = calloc(json_array_size(paths) + 1, sizeof(*w->paths));
+	if (w->paths == NULL)
+		return error_no_memory(err);
+	for (size_t i = 0; rc == OK && i < json_array_size(paths); i++) {
+		rc = component_source_parse(json_array_get(paths, i), &w->paths[i], err);
+		if (rc == OK)
+			w->n_paths++;
+	}
+	return rc < 0 ? (int)error_prefix(err, "field 'paths'") : OK;
 }
 
 int
@@ -261,7 +332,7 @@ writer_identify(struct writer *w, struct error *err)
 	if (rc < 0)
 		return rc;
 	if (json_get_obj(reply, "metadata", &metadata, &why) < 0 ||
-	    json_get_str(metadata, "name", &name, &why) < 0)
+	    json_get_str(metadata, "name", &name, &why) < 0 || take_identity(w, reply, &why) < 0)
 		return refuse_reply(w, EVENT_IDENTIFY, &why, err);
 	json_decref(w->metadata);
 	w->metadata = json_incref(metadata);
@@ -278,17 +349,29 @@ writer_prepare_backup(struct writer *w, const char *backup_type, struct error *e
 			 NULL, err);
 }
 
+/* The fields of prepare-snapshot; NULL when memory is short. */
+static json_t *
+moment_fields(const struct writer_moment *m)
+{
+	CLEAN(json_done) json_t *sources = json_array();
+
+	for (size_t i = 0; i < m->n_sources; i++)
+		if (json_array_append_new(sources,
+					  json_bytes(m->sources[i], strlen(m->sources[i]))) < 0)
+			return NULL;
+	return json_pack("{s:s, s:b, s:O, s:s}", "provider", m->provider, "atomic", (int)m->atomic,
+			 "sources", sources, "label", m->label);
+}
+
 int
-writer_prepare_snapshot(struct writer *w, const char *provider, const char *label,
+writer_prepare_snapshot(struct writer *w, const struct writer_moment *moment,
 			struct component **ret, struct error *err)
 {
 	CLEAN(json_done) json_t *reply = NULL;
 	struct error why = ERROR_INIT;
 	json_t *component;
 
-	int rc = run_event(w, EVENT_PREPARE_SNAPSHOT,
-			   json_pack("{s:s, s:s}", "provider", provider, "label", label), &reply,
-			   err);
+	int rc = run_event(w, EVENT_PREPARE_SNAPSHOT, moment_fields(moment), &reply, err);
 	if (rc < 0)
 		return rc;
 	if (json_get_obj(reply, "component", &component, &why) < 0 ||
@@ -298,15 +381,19 @@ writer_prepare_snapshot(struct writer *w, const char *provider, const char *labe
 }
 
 int
-writer_freeze(struct writer *w, struct error *err)
+writer_freeze(struct writer *w, uint64_t deadline_ns, struct error *err)
 {
+	w->frozen_until_ns = deadline_ns;
 	return run_event(w, EVENT_FREEZE, json_object(), NULL, err);
 }
 
 int
 writer_thaw(struct writer *w, struct error *err)
 {
-	return run_event(w, EVENT_THAW, json_object(), NULL, err);
+	int rc = run_event(w, EVENT_THAW, json_object(), NULL, err);
+
+	w->frozen_until_ns = 0;
+	return rc;
 }
 
 int

@@ -33,6 +33,23 @@ struct writer_options {
 	uint64_t event_timeout_ns; /* for each event; 0: 15 minutes (VSS's prepare limit) */
 };
 
+/* How the moment will be made, for prepare-snapshot. */
+struct writer_moment {
+	const char *provider; /* "direct": the live files are read */
+	bool atomic; /* all of `sources` as they were at one single instant */
+	size_t n_sources; /* the live tops that the snapshot set is made of */
+	const char *const *sources;
+	const char *label; /* for the application's own records */
+};
+
+/* In which order writers freeze: front ends before what they stand on; thaw is in reverse. Source:
+ * VSS_APPLICATION_LEVEL. */
+enum writer_level {
+	WRITER_SYSTEM = 1,
+	WRITER_BACK_END = 2, /* of a writer that says nothing */
+	WRITER_FRONT_END = 3,
+};
+
 struct writer;
 
 CHECKED int writer_start(const struct writer_options *options, struct writer **ret,
@@ -48,11 +65,20 @@ const struct error *writer_last_error(const struct writer *w); /* code OK: no er
 const json_t *writer_metadata(const struct writer *w);
 
 CHECKED int writer_identify(struct writer *w, struct error *err);
+/* As of identify. The folders that its component is going to consist of, as far as they are known
+ * (*ret_n may be 0): for choosing what to snapshot. Owned by the handle, until the next identify. */
+const char *const *writer_paths(const struct writer *w, size_t *ret_n);
+enum writer_level writer_level(const struct writer *w);
+/* Readable when the process has ended; -1 if it has been reaped. Owned by the handle. */
+int writer_pidfd(const struct writer *w);
+
 CHECKED int writer_prepare_backup(struct writer *w, const char *backup_type, struct error *err);
-/* provider "direct": the database is put into its hot backup mode here. Gives the component. */
-CHECKED int writer_prepare_snapshot(struct writer *w, const char *provider, const char *label,
+/* Gives the component. Its paths are to be read through the snapshot, where there is one; those of
+ * the tail always from the live files. */
+CHECKED int writer_prepare_snapshot(struct writer *w, const struct writer_moment *moment,
 				    struct component **ret, struct error *err);
-CHECKED int writer_freeze(struct writer *w, struct error *err);
+/* deadline_ns: boot clock; by then the writer has thawed again or is killed, 60 s at most. */
+CHECKED int writer_freeze(struct writer *w, uint64_t deadline_ns, struct error *err);
 CHECKED int writer_thaw(struct writer *w, struct error *err);
 CHECKED int writer_post_snapshot(struct writer *w, struct error *err);
 /* Has the writer told of a failure (lost session ...) or died? OK if all is well. Never blocks.

@@ -71,6 +71,23 @@ path_done(struct component_path *p)
 	free(p->at);
 }
 
+int
+component_source_parse(const json_t *j, char **ret, struct error *err)
+{
+	CLEAN(free_ptr) char *source = NULL;
+
+	int rc = text_parse(j, "field 'source'", &source, err);
+	if (rc < 0)
+		return rc;
+	if (source[0] != '/' || (source[1] != 0 && !is_normal(source + 1)))
+		return error_set(
+			err, ERR_PROTOCOL,
+			"field 'source': '%s' is not an absolute path without '.' and '..'",
+			source);
+	*ret = STEAL_PTR(source);
+	return OK;
+}
+
 static int
 path_parse(const json_t *o, bool may_be_top, struct component_path *ret, struct error *err)
 {
@@ -78,7 +95,7 @@ path_parse(const json_t *o, bool may_be_top, struct component_path *ret, struct 
 
 	if (!json_is_object(o))
 		return error_set(err, ERR_PROTOCOL, "not an object");
-	int rc = text_parse(json_object_get(o, "source"), "field 'source'", &p.source, err);
+	int rc = component_source_parse(json_object_get(o, "source"), &p.source, err);
 	if (rc == OK)
 		rc = at_parse(o, may_be_top, &p.at, err);
 	if (rc == OK)
@@ -87,11 +104,6 @@ path_parse(const json_t *o, bool may_be_top, struct component_path *ret, struct 
 		rc = json_opt_u64(o, "expect_size", 0, &p.expect_size, err);
 	if (rc < 0)
 		return rc;
-	if (p.source[0] != '/' || (p.source[1] != 0 && !is_normal(p.source + 1)))
-		return error_set(
-			err, ERR_PROTOCOL,
-			"field 'source': '%s' is not an absolute path without '.' and '..'",
-			p.source);
 	*ret = p;
 	p = (struct component_path){0};
 	return OK;

@@ -85,6 +85,9 @@ CHECKED int component_tail_parse(const json_t *j, struct component_tail **ret, s
 void component_tail_free(struct component_tail *t);
 void component_tail_freep(struct component_tail **t);
 
+/* An absolute path of any bytes, without '.' and '..', as every "source" is: a new string. */
+CHECKED int component_source_parse(const json_t *j, char **ret, struct error *err);
+
 /* Pure decisions about a path inside the component. */
 bool component_excludes(const struct component *c, const char *at);
 bool component_is_last(const struct component *c, const char *at);

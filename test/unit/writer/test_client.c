@@ -56,20 +56,21 @@ started(const char *name, const char *at, const char *what, uint64_t timeout_ns)
 static int
 run_to_snapshot(struct writer *w, struct error *err)
 {
+	const struct writer_moment moment = {.provider = "direct", .label = "label"};
 	struct component *c = NULL;
 
 	int rc = writer_identify(w, err);
 	if (rc == OK)
 		rc = writer_prepare_backup(w, "full", err);
 	if (rc == OK)
-		rc = writer_prepare_snapshot(w, "direct", "label", &c, err);
+		rc = writer_prepare_snapshot(w, &moment, &c, err);
 	if (rc == OK) {
 		assert_string_equal(c->paths[0].source, "/srv/db");
 		assert_true(component_excludes(c, "tmp/x"));
 	}
 	component_free(c);
 	if (rc == OK)
-		rc = writer_freeze(w, err);
+		rc = writer_freeze(w, clock_boot_ns() + LONG_NS, err);
 	if (rc == OK)
 		rc = writer_thaw(w, err);
 	if (rc == OK)
@@ -128,7 +129,7 @@ test_good(void **arg)
 	assert_string_equal(writer_state_text(writer_state_of(w)), "Stable");
 
 	/* Out of order: refused here, and the writer is none the worse for it. */
-	assert_int_equal(writer_freeze(w, &err), ERR_BAD_STATE);
+	assert_int_equal(writer_freeze(w, clock_boot_ns() + LONG_NS, &err), ERR_BAD_STATE);
 	assert_non_null(strstr(err.msg, "writer 'good': 'freeze' cannot come now"));
 	assert_int_equal(run_to_end(w, &err), OK);
 	writer_close(w);
