@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "provider/btrfs.h"
 #include "provider/direct.h"
 
-static const struct provider_ops *const providers[] = {&direct_ops};
+static const struct provider_ops *const providers[] = {&btrfs_ops, &direct_ops};
 
 const struct provider_ops *
 provider_at(size_t n)

@@ -1,125 +1,164 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The kernel says which mount a path belongs to (statx's mount id), and /proc/self/mountinfo what
- * that mount is. Comparing path prefixes would be wrong wherever mounts cover each other.
+ * The kernel says which mount a path belongs to (statx's mount id), and mountinfo what that mount is.
+ * Comparing path prefixes would be wrong wherever mounts cover each other.
  */
 #include "provider/volume.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#include "base/buf.h"
-#include "base/fs.h"
 #include "base/text.h"
+#include "provider/subvolume.h"
 
-enum { MOUNTINFO_MAX = 8 << 20 };
+/* xfs_fs.h is in a package of its own; this much of it never changes. */
+struct xfs_geometry {
+	uint32_t block_size, rt_extent_size, ag_blocks, ag_count, log_blocks, sector_size,
+		inode_size, max_percent;
+	uint64_t data_blocks, rt_blocks, rt_extents, log_start;
+	uint8_t uuid[16];
+	uint32_t stripe_unit, stripe_width;
+	int32_t version;
+	uint32_t flags;
+	uint32_t log_sector_size, rt_sector_size, dir_block_size;
+};
+#define XFS_GEOMETRY _IOR('X', 100, struct xfs_geometry) /* the oldest of its kind: 112 bytes */
+#define XFS_GEOMETRY_REFLINK (1U << 20)
 
 void
 volume_done(struct volume *v)
 {
+	free(v->real);
 	free(v->mount_point);
 	free(v->source);
+	free(v->subvolume);
 	*v = (struct volume){0};
 }
 
-/* "\040" and its like become the byte they stand for, in place. */
-static void
-unescape(char *text)
+static bool
+is_privileged(void)
 {
-	char *to = text;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	for (const char *p = text; *p != '\0'; to++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		    p[3] >= '0' && p[3] <= '7') {
-			*to = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 4;
-		} else {
-			*to = *p++;
-		}
-	}
-	*to = '\0';
+	return geteuid() == 0 && syscall(SYS_capget, &header, data) == 0 &&
+	       (data[0].effective & 1U << CAP_SYS_ADMIN) != 0;
 }
 
-/* "36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/sda1 rw": fields 1 and 5, and the
- * first two after the lone dash. */
+/* The path itself may be a link: what is backed up is the link. */
 static int
-parse_line(char *line, uint64_t mount_id, struct volume *ret, struct error *err)
+find_real(const char *path, bool link, char **ret, struct error *err)
 {
-	CLEAN(volume_done) struct volume v = {0};
-	char *rest = NULL;
-	char *word = strtok_r(line, " ", &rest);
-	char *mount_point = NULL;
-	int after_dash = 0;
+	CLEAN(free_ptr) char *copy = NULL, *folder = NULL;
+	char *slash, *real = NULL;
 
-	if (word == NULL || strtoull(word, NULL, 10) != mount_id)
-		return 0;
-	for (int n = 2; (word = strtok_r(NULL, " ", &rest)) != NULL; n++) {
-		if (n == 5) {
-			unescape(word);
-			mount_point = word;
-		} else if (after_dash == 1) {
-			(void)text_printf(v.type, sizeof(v.type), "%s", word);
-			after_dash = 2;
-		} else if (after_dash == 2) {
-			unescape(word);
-			v.source = strdup(word);
-			after_dash = 3;
-		} else if (after_dash == 0 && strcmp(word, "-") == 0) {
-			after_dash = 1;
-		}
+	if (!link) {
+		*ret = realpath(path, NULL);
+		return *ret != NULL ? OK : (int)error_sys(err, ERR_SOURCE, "open '%s'", path);
 	}
-	if (mount_point == NULL || after_dash != 3)
-		return 0;
-	v.mount_point = strdup(mount_point);
-	if (v.mount_point == NULL || v.source == NULL)
+	copy = strdup(path);
+	if (copy == NULL)
 		return error_no_memory(err);
-	*ret = v;
-	v = (struct volume){0};
-	return 1;
+	slash = strrchr(copy, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	folder = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
+	if (folder == NULL)
+		return error_sys(err, ERR_SOURCE, "open '%s'", path);
+	if (asprintf(&real, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
+		     slash == NULL ? path : slash + 1) < 0)
+		return error_no_memory(err);
+	*ret = real;
+	return OK;
+}
+
+static bool
+has_reflink(const struct volume *v)
+{
+	CLEAN(fd_close) int fd = -1;
+	struct xfs_geometry g = {0};
+
+	if (strcmp(v->type, "btrfs") == 0)
+		return true;
+	if (strcmp(v->type, "xfs") != 0)
+		return false;
+	fd = open(v->mount_point, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd >= 0 && ioctl(fd, XFS_GEOMETRY, &g) == 0 && (g.flags & XFS_GEOMETRY_REFLINK) != 0;
+}
+
+static bool
+is_lvm(uint64_t device)
+{
+	CLEAN(fd_close) int fd = -1;
+	char path[64], uuid[4];
+
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/uuid", major(device),
+		       minor(device));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, uuid, sizeof(uuid)) == (ssize_t)sizeof(uuid) &&
+	       memcmp(uuid, "LVM-", sizeof(uuid)) == 0;
+}
+
+static int
+take_mount(const struct mount *m, struct volume *v, struct error *err)
+{
+	struct stat st;
+
+	(void)text_printf(v->type, sizeof(v->type), "%s", m != NULL ? m->type : "unknown");
+	v->mount_point = strdup(m != NULL ? m->point : "");
+	v->source = strdup(m != NULL ? m->source : "");
+	if (v->mount_point == NULL || v->source == NULL)
+		return error_no_memory(err);
+	if (m == NULL)
+		return OK;
+	v->mount_id = m->id;
+	v->read_only = m->read_only;
+	/* btrfs counts its own devices: the one named by the mount has to do. */
+	if (major(m->device) != 0)
+		v->block_device = m->device;
+	else if (m->source[0] == '/' && stat(m->source, &st) == 0 && S_ISBLK(st.st_mode))
+		v->block_device = st.st_rdev;
+	v->reflink = has_reflink(v);
+	v->lvm = v->block_device != 0 && is_lvm(v->block_device);
+	return OK;
 }
 
 int
-volume_parse_mountinfo(char *text, uint64_t mount_id, struct volume *ret, struct error *err)
+volume_among(const struct mounts *mounts, const char *path, struct volume *ret, struct error *err)
 {
-	char *rest = NULL;
-	int r = 0;
+	CLEAN(volume_done) struct volume v = {0};
+	const struct mount *m = NULL;
+	struct statx st;
 
-	for (char *line = strtok_r(text, "\n", &rest); line != NULL && r == 0;
-	     line = strtok_r(NULL, "\n", &rest))
-		r = parse_line(line, mount_id, ret, err);
-	return r;
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
+		return error_sys(err, ERR_SOURCE, "open '%s'", path);
+	if ((st.stx_mask & STATX_MNT_ID) != 0)
+		m = mounts_find(mounts, st.stx_mnt_id);
+	v.device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	v.privileged = is_privileged();
+	if (find_real(path, S_ISLNK(st.stx_mode), &v.real, err) < 0 || take_mount(m, &v, err) < 0)
+		return err->code;
+	if (strcmp(v.type, "btrfs") == 0 &&
+	    subvolume_top(v.real, &v.subvolume, &v.subvolume_read_only, err) < 0)
+		return err->code;
+	*ret = v;
+	v = (struct volume){0};
+	return OK;
 }
 
 int
 volume_of(const char *path, struct volume *ret, struct error *err)
 {
-	CLEAN(buf_done) struct buf mounts = BUF_INIT(MOUNTINFO_MAX);
-	CLEAN(volume_done) struct volume v = {0};
-	struct statx st;
-	int r;
+	CLEAN(mounts_done) struct mounts mounts = {0};
 
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
-		return error_sys(err, ERR_SOURCE, "open '%s'", path);
-	r = fs_read_file(AT_FDCWD, "/proc/self/mountinfo", &mounts, err);
-	if (r == OK)
-		r = buf_u8(&mounts, 0, err);
-	if (r == OK && (st.stx_mask & STATX_MNT_ID) != 0)
-		r = volume_parse_mountinfo((char *)mounts.p, st.stx_mnt_id, &v, err);
-	if (r < 0)
-		return r;
-	if (r == 0) {
-		(void)text_printf(v.type, sizeof(v.type), "unknown");
-		v.mount_point = strdup("");
-		v.source = strdup("");
-		if (v.mount_point == NULL || v.source == NULL)
-			return error_no_memory(err);
-	}
-	v.device = makedev(st.stx_dev_major, st.stx_dev_minor);
-	*ret = v;
-	v = (struct volume){0};
-	return OK;
+	if (mounts_read(&mounts, err) < 0)
+		return err->code;
+	return volume_among(&mounts, path, ret, err);
 }
