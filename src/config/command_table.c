@@ -40,8 +40,11 @@ const struct command command_table[COMMAND_COUNT] = {
 			"repository has already is not stored again.\n"
 			"\n"
 			"A writer brings its database to a consistent point, so the copy of a running "
-			"database is one it can start from. Plain folders are read as they are: the "
-			"restore point says so (consistency 'none').\n"
+			"database is one it can start from (consistency 'application'). Where the file "
+			"system allows it a snapshot is taken, and what is read is one instant of all "
+			"folders ('crash'). Where it does not, they are read as they are ('none'). "
+			"'holdfast plan' shows beforehand which it will be, and why; --require says what "
+			"must be.\n"
 			"\n"
 			"A backup that is interrupted, even killed, leaves a sound repository; what it "
 			"had stored is used by the next one. SIGINT and SIGTERM end it cleanly with "
@@ -49,15 +52,17 @@ const struct command command_table[COMMAND_COUNT] = {
 		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to back up."},
 		.repository = true,
 		.flags = {FLAG_WRITER, FLAG_EXCLUDE, FLAG_ONE_FILE_SYSTEM, FLAG_TAG, FLAG_BACKUP_HOST,
-			  FLAG_FORCE_READ, FLAG_STATS},
+			  FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT, FLAG_FORCE_READ, FLAG_STATS},
 		.examples = {
 			{"holdfast backup -r /srv/backup /etc /home", "folders"},
 			{"holdfast backup -r /srv/backup --writer postgresql",
 			 "the PostgreSQL cluster of this machine, while it runs"},
 			{"holdfast backup -r /srv/backup --exclude '*.tmp' /srv/www", "not all of it"},
+			{"holdfast backup -r /srv/backup --require crash /srv/www",
+			 "one instant of it, or nothing"},
 		},
 		.exits = {{3, "The restore point was made, but something was left out or could not "
-			      "be read; the warnings say what."}},
+			      "be read, or it is less consistent than required; the warnings say what."}},
 	},
 	[COMMAND_LIST] = {
 		.name = "list",

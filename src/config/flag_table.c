@@ -30,8 +30,7 @@ const struct flag flag_table[FLAG_COUNT] = {
 	[FLAG_REPOSITORY] = {"repository", 'r', FLAG_VALUE, "REPO", OPTION_REPOSITORY_LOCATION,
 			     "where the repository is"},
 	[FLAG_PASSWORD_FILE] = {"password-file", 0, FLAG_VALUE, "FILE",
-				OPTION_REPOSITORY_PASSWORD_FILE,
-				"file that holds the password"},
+				OPTION_REPOSITORY_PASSWORD_FILE, "file that holds the password"},
 	[FLAG_KEY_FILE] = {"key-file", 0, FLAG_VALUE, "FILE", OPTION_REPOSITORY_KEY_FILE,
 			   "file with random bytes that opens the repository"},
 	[FLAG_CACHE_DIR] = {"cache-dir", 0, FLAG_VALUE, "DIR", OPTION_REPOSITORY_CACHE_DIR,
@@ -58,6 +57,13 @@ const struct flag flag_table[FLAG_COUNT] = {
 		      "mark the restore point with WORD"},
 	[FLAG_BACKUP_HOST] = {"host", 0, FLAG_VALUE, "NAME", OPTION_BACKUP_HOST,
 			      "host name to write into the restore point"},
+	[FLAG_PROVIDER] = {"provider", 0, FLAG_VALUE, "NAME", OPTION_BACKUP_PROVIDER,
+			   "what makes the snapshots: auto, btrfs, lvm, external, reflink, direct"},
+	[FLAG_REQUIRE] = {"require", 0, FLAG_VALUE, "LEVEL", OPTION_BACKUP_REQUIRE,
+			  "the least consistency that will do: application, crash or none"},
+	[FLAG_SNAPSHOT_TIMEOUT] = {"snapshot-timeout", 0, FLAG_VALUE, "DURATION",
+				   OPTION_BACKUP_SNAPSHOT_TIMEOUT,
+				   "how long a snapshot is held without a sign of life"},
 	[FLAG_FORCE_READ] = {"force-read", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			     "read every file, also where size and times say it did not change"},
 	[FLAG_STATS] = {"stats", 0, FLAG_SWITCH, NULL, OPTION_NONE,
@@ -116,10 +122,12 @@ const struct flag flag_table[FLAG_COUNT] = {
 			    "show every setting, not only those that were set"},
 
 	/* help */
-	[FLAG_MAN] = {"man", 0, FLAG_SWITCH, NULL, OPTION_NONE,
-		      "print the manual page (mdoc) of holdfast, of a command, or of holdfast.conf"},
+	[FLAG_MAN] =
+		{"man", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+		 "print the manual page (mdoc) of holdfast, of a command, or of holdfast.conf"},
 	[FLAG_COMPLETION] = {"completion", 0, FLAG_VALUE, "SHELL", OPTION_NONE,
 			     "print the completion script for SHELL (bash)"},
-	[FLAG_WRITE_DOCS] = {"write-docs", 0, FLAG_VALUE, "DIR", OPTION_NONE,
-			     "write all manual pages, the completion script and errors.md into DIR"},
+	[FLAG_WRITE_DOCS] =
+		{"write-docs", 0, FLAG_VALUE, "DIR", OPTION_NONE,
+		 "write all manual pages, the completion script and errors.md into DIR"},
 };

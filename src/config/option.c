@@ -25,12 +25,20 @@ option_id_of(const struct option_def *option)
 	return (enum option_id)(option - option_table);
 }
 
+/* Aliases come from a registry that knows no difference between large and small letters. */
+static bool
+has_key(const struct option_def *option, const char *key)
+{
+	return strcmp(option->key, key) == 0 ||
+	       (option->alias != NULL && strcasecmp(option->alias, key) == 0);
+}
+
 const struct option_def *
 option_find(const char *section, const char *key)
 {
 	for (int id = OPTION_NONE + 1; id < OPTION_COUNT; id++)
 		if (strcmp(option_table[id].section, section) == 0 &&
-		    strcmp(option_table[id].key, key) == 0)
+		    has_key(&option_table[id], key))
 			return &option_table[id];
 	return NULL;
 }
@@ -56,7 +64,7 @@ option_nearest(const char *section, const char *key, char *text, size_t size)
 	}
 	/* The right key in the wrong section is far by letters, and yet what was meant. */
 	for (int id = OPTION_NONE + 1; id < OPTION_COUNT && best == NULL; id++)
-		if (strcmp(option_table[id].key, key) == 0)
+		if (has_key(&option_table[id], key))
 			best = &option_table[id];
 	if (best == NULL)
 		return NULL;

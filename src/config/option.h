@@ -29,7 +29,12 @@ enum option_id {
 	OPTION_BACKUP_COMPRESSION_LEVEL,
 	OPTION_BACKUP_COMPRESSION_LEVEL_PAGES,
 	OPTION_BACKUP_PACK_SIZE,
+	OPTION_BACKUP_PROVIDER,
+	OPTION_BACKUP_REQUIRE,
+	OPTION_BACKUP_SNAPSHOT_TIMEOUT,
+	OPTION_BACKUP_FREEZE_LIMIT,
 	OPTION_RESTORE_WORKERS,
+	OPTION_AGENT_STATE_DIR,
 	OPTION_WRITER_DIR,
 	OPTION_WRITER_TIMEOUT,
 	OPTION_POSTGRESQL_HOST,
@@ -71,6 +76,7 @@ enum option_type {
 struct option_def {
 	const char *section;
 	const char *key;
+	const char *alias; /* the key by a name that administrators know from elsewhere; or NULL */
 	enum option_type type;
 	const char *unit; /* of a NUMBER: "threads"; "" none */
 	uint64_t min, max; /* NUMBER, SIZE, DURATION; max 0: no bound */

@@ -13,12 +13,16 @@
 #define HOURS(n) (S(n) * 3600)
 #define DAYS(n) (S(n) * 24 * 3600)
 
+static const char *const provider_choices[] = {"auto", "btrfs",  "lvm", "external",
+					       "reflink", "direct", NULL};
+static const char *const require_choices[] = {"auto", "application", "crash", "none", NULL};
 static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 
 const struct option_section option_table_sections[] = {
 	{"repository", "Where backups are kept, and what opens them."},
 	{"backup", "How a backup is made."},
 	{"restore", "How a restore is done."},
+	{"agent", "The protected host's side of a backup."},
 	{"writer", "The programs that bring databases to a consistent point."},
 	{"writer.postgresql", "How the PostgreSQL writer finds and enters the database."},
 	{"ssh", "How a guest is reached that has no agent of its own (--agent ssh://HOST)."},
@@ -115,11 +119,57 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.help = "size at which a file in the repository is closed and the next begun",
 		.text = "",
 	},
+	[OPTION_BACKUP_PROVIDER] = {
+		.section = "backup", .key = "provider", .type = OPTION_TYPE_CHOICE,
+		.choices = provider_choices, .fallback = "auto", .since = "0.2.0",
+		.help = "what makes the snapshots that are read",
+		.text = "auto: for each path the one that promises most; 'holdfast plan' shows which, and "
+			"why. Any other is used for everything; a path it cannot serve fails the "
+			"backup before it begins. direct: no snapshot, the live files are read.",
+	},
+	[OPTION_BACKUP_REQUIRE] = {
+		.section = "backup", .key = "require", .type = OPTION_TYPE_CHOICE,
+		.choices = require_choices, .fallback = "auto", .since = "0.2.0",
+		.help = "the least consistency that will do",
+		.text = "auto: 'application' of what writers back up, of plain folders what can be had. "
+			"application: that, and of plain folders at least one instant ('crash'), which "
+			"is the most they can have. crash: at least one instant of everything. none: "
+			"anything. What cannot give it is refused before anything is frozen; if it is "
+			"lost on the way the restore point is made all the same, says so, and the exit "
+			"code is 3.",
+	},
+	[OPTION_BACKUP_SNAPSHOT_TIMEOUT] = {
+		.section = "backup", .key = "snapshot_timeout", .alias = "VSSGuestSnapshotTimeout",
+		.type = OPTION_TYPE_DURATION, .min = 1, .max = DAYS(1), .fallback = "20m",
+		.since = "0.2.0",
+		.help = "how long a snapshot is held without a sign of life from the backup",
+		.text = "Read at the start of each backup, which then gives a sign of life ten times as "
+			"often. When none comes for this long the protected host lets go of the snapshot "
+			"by itself, and the backup fails with 0x800401fd. Raise it if the network is "
+			"lost for longer than that. VSSGuestSnapshotTimeout, a number of seconds, is the "
+			"same setting by its older name.",
+	},
+	[OPTION_BACKUP_FREEZE_LIMIT] = {
+		.section = "backup", .key = "freeze_limit", .type = OPTION_TYPE_DURATION, .min = 1,
+		.max = 60, .fallback = "10s", .since = "0.2.0",
+		.help = "longest time that databases and file systems may stand still",
+		.text = "Whatever happens, everything is let go when it is over, and the backup fails.",
+	},
 	[OPTION_RESTORE_WORKERS] = {
 		.section = "restore", .key = "workers", .type = OPTION_TYPE_NUMBER, .unit = "threads",
 		.min = 0, .max = 256, .fallback = "0", .since = "0.1.0",
 		.help = "threads that read, decrypt and write",
 		.text = "0: one for each processor, and two more to keep the disk busy.",
+	},
+	[OPTION_AGENT_STATE_DIR] = {
+		.section = "agent", .key = "state_dir", .type = OPTION_TYPE_PATH, .fallback = "",
+		.fallback_note = "/var/lib/holdfast for root, else $XDG_STATE_HOME/holdfast or "
+				 "~/.local/state/holdfast",
+		.since = "0.2.0",
+		.help = "folder for what must outlive the program",
+		.text = "The journal of the snapshots that are held, the event log, mounts of "
+			"snapshots. Keep it on a file system that is never frozen for a backup, if "
+			"there is one.",
 	},
 	[OPTION_WRITER_DIR] = {
 		.section = "writer", .key = "dir", .type = OPTION_TYPE_PATH,

@@ -115,6 +115,19 @@ test_variables(void **state)
 	assert_string_equal(option_of(OPTION_REPOSITORY_LOCATION)->env, "HOLDFAST_REPOSITORY");
 }
 
+/* The name that administrators know from a registry, in any case of letters. */
+static void
+test_alias(void **state)
+{
+	const struct option_def *timeout = option_of(OPTION_BACKUP_SNAPSHOT_TIMEOUT);
+
+	(void)state;
+	assert_ptr_equal(option_find("backup", "VSSGuestSnapshotTimeout"), timeout);
+	assert_ptr_equal(option_find("backup", "vssguestsnapshottimeout"), timeout);
+	assert_null(option_find("writer", "VSSGuestSnapshotTimeout"));
+	assert_null(option_find("backup", "Snapshot_Timeout"));
+}
+
 int
 main(void)
 {
@@ -125,6 +138,7 @@ main(void)
 		cmocka_unit_test(test_defaults_are_valid),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_alias),
 	};
 
 	return cmocka_run_group_tests_name("option_table", tests, NULL, NULL);
