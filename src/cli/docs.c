@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "config/completion.h"
 #include "config/errors_doc.h"
+#include "config/events_doc.h"
 #include "config/help.h"
 #include "config/man.h"
 
@@ -45,7 +46,8 @@ docs_write(const char *path, struct error *err)
 	if (put(dir, "man/holdfast.1", &text, man_overview(&text, err), err) < 0 ||
 	    put(dir, "man/holdfast.conf.5", &text, man_settings(&text, err), err) < 0 ||
 	    put(dir, "holdfast.bash-completion", &text, completion_bash(&text, err), err) < 0 ||
-	    put(dir, "errors.md", &text, errors_doc_markdown(&text, err), err) < 0)
+	    put(dir, "errors.md", &text, errors_doc_markdown(&text, err), err) < 0 ||
+	    put(dir, "events.md", &text, events_doc_markdown(&text, err), err) < 0)
 		return err->code;
 	return OK;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hresult.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/out.h"
@@ -60,6 +61,7 @@ void
 show_error(const struct cli *cli, const char *command, const struct error *e)
 {
 	char line[LINE_SIZE];
+	char hresult[HRESULT_TEXT_MAX];
 
 	if (cli->json) {
 		error_json(e);
@@ -69,8 +71,8 @@ show_error(const struct cli *cli, const char *command, const struct error *e)
 			  command != NULL ? ": " : "", e->msg);
 	put_line(line);
 	if (error_hresult(e->code) != 0) {
-		(void)text_printf(line, sizeof(line), "  code: %s (0x%08" PRIx32 ")",
-				  error_name(e->code), error_hresult(e->code));
+		(void)text_printf(line, sizeof(line), "  code: %s (%s)", error_name(e->code),
+				  hresult_text(error_hresult(e->code), hresult));
 		put_line(line);
 	}
 	if (e->hint[0] != '\0') {

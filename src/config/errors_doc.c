@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hresult.h"
 #include "base/text.h"
 #include "config/prose.h"
 
@@ -18,12 +19,9 @@ default_hint(enum err code, struct error *scratch)
 }
 
 static const char *
-hresult_text(enum err code, char text[16])
+code_text(enum err code, char text[HRESULT_TEXT_MAX])
 {
-	if (error_hresult(code) == 0)
-		return "-";
-	(void)text_printf(text, 16, "0x%08" PRIx32, error_hresult(code));
-	return text;
+	return error_hresult(code) != 0 ? hresult_text(error_hresult(code), text) : "-";
 }
 
 int
@@ -31,7 +29,7 @@ errors_doc_text(struct buf *b, struct error *err)
 {
 	struct error scratch;
 	enum err code;
-	char hresult[16];
+	char hresult[HRESULT_TEXT_MAX];
 	int r = OK;
 
 	for (size_t i = 0; r == OK && (code = error_code_at(i)) != OK; i++) {
@@ -39,7 +37,7 @@ errors_doc_text(struct buf *b, struct error *err)
 
 		r = buf_printf(b, err, "%s (%d", error_name(code), -(int)code);
 		if (r == OK && error_hresult(code) != 0)
-			r = buf_printf(b, err, ", %s", hresult_text(code, hresult));
+			r = buf_printf(b, err, ", %s", code_text(code, hresult));
 		if (r == OK)
 			r = buf_printf(b, err, "), exit code %d%s\n    ", error_exit_code(code),
 				       error_retryable(code) ? ", worth retrying" : "");
@@ -54,12 +52,35 @@ errors_doc_text(struct buf *b, struct error *err)
 	return r;
 }
 
+static int
+hresults_markdown(struct buf *b, struct error *err)
+{
+	uint32_t code;
+	int r = buf_printf(
+		b, err,
+		"\n"
+		"## Codes of VSS\n"
+		"\n"
+		"What administrators of Windows know, as writers and other programs report it.\n"
+		"\"retry\" is Microsoft's advice: wait ten minutes, repeat the whole operation, up\n"
+		"to three times.\n"
+		"\n"
+		"| HRESULT | name | retry | meaning | what to do |\n"
+		"| --- | --- | --- | --- | --- |\n");
+
+	for (size_t i = 0; r == OK && (code = hresult_at(i)) != 0; i++)
+		r = buf_printf(b, err, "| 0x%08" PRIx32 " | %s | %s | %s | %s |\n", code,
+			       hresult_name(code), hresult_retryable(code) ? "yes" : "no",
+			       hresult_meaning(code), hresult_advice(code));
+	return r;
+}
+
 int
 errors_doc_markdown(struct buf *b, struct error *err)
 {
 	struct error scratch;
 	enum err code;
-	char hresult[16];
+	char hresult[HRESULT_TEXT_MAX];
 	int r = buf_printf(
 		b, err,
 		"# Errors\n"
@@ -69,15 +90,16 @@ errors_doc_markdown(struct buf *b, struct error *err)
 		"Every error Holdfast reports has one of these codes. The message says what failed, the\n"
 		"hint what to do; the hint below is the general one, the place that fails often knows a\n"
 		"better one. `number` is stable; `HRESULT` is the code administrators of Windows know,\n"
-		"where there is one. With `--json` an error is an object, see [json.md](json.md).\n"
+		"where there is one, with Microsoft's name for it. With `--json` an error is an object, see\n"
+		"[json.md](json.md). `holdfast explain` takes any of them: a name, a number, an HRESULT.\n"
 		"\n"
 		"| name | number | HRESULT | exit code | retry | meaning | hint |\n"
 		"| --- | --- | --- | --- | --- | --- | --- |\n");
 
 	for (size_t i = 0; r == OK && (code = error_code_at(i)) != OK; i++)
 		r = buf_printf(b, err, "| %s | %d | %s | %d | %s | %s | %s |\n", error_name(code),
-			       -(int)code, hresult_text(code, hresult), error_exit_code(code),
+			       -(int)code, code_text(code, hresult), error_exit_code(code),
 			       error_retryable(code) ? "yes" : "no", error_sentence(code),
 			       default_hint(code, &scratch));
-	return r;
+	return r == OK ? hresults_markdown(b, err) : r;
 }

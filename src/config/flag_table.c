@@ -129,5 +129,5 @@ const struct flag flag_table[FLAG_COUNT] = {
 			     "print the completion script for SHELL (bash)"},
 	[FLAG_WRITE_DOCS] =
 		{"write-docs", 0, FLAG_VALUE, "DIR", OPTION_NONE,
-		 "write all manual pages, the completion script and errors.md into DIR"},
+		 "write all manual pages, the completion script and errors.md and events.md into DIR"},
 };

@@ -114,6 +114,7 @@ on_identify(void *self, const struct writer_request *request, json_t *reply, str
 		return rc;
 	json_t *metadata = cluster_describe(&w->cluster);
 	if (put(metadata, "name", json_string("postgresql"), err) < 0 ||
+	    put(metadata, "title", json_string("PostgreSQL Writer"), err) < 0 ||
 	    put(metadata, "tablespaces", json_integer((json_int_t)w->cluster.tablespaces), err) <
 		    0 ||
 	    put(metadata, "id", json_string(w->cluster.system_identifier), err) < 0) {
