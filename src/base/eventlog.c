@@ -222,6 +222,20 @@ eventlog_add_at(struct eventlog *log, uint64_t wall_ns, enum event_id id, const 
 }
 
 void
+eventlog_add_fields(struct eventlog *log, uint64_t wall_ns, enum event_id id, const char *job,
+		    const char *fields)
+{
+	struct eventlog_entry entry;
+	int errno_kept = errno;
+
+	if (log == NULL)
+		return;
+	eventlog_entry_take(&entry, wall_ns, id, job, fields);
+	add(log, &entry);
+	errno = errno_kept;
+}
+
+void
 eventlog_hold(struct eventlog *log)
 {
 	if (log == NULL)

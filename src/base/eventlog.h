@@ -65,6 +65,11 @@ void eventlog_add(struct eventlog *log, enum event_id id, const char *job, const
 void eventlog_add_at(struct eventlog *log, uint64_t wall_ns, enum event_id id, const char *job,
 		     const char *format, ...) PRINTF_LIKE(5, 6);
 
+/* With fields that another process has worded, "ttl_s=1200 place=/x y error=long text": values end at the
+ * next blank and name, digits are numbers, and "error" and "cause" are the rest. */
+void eventlog_add_fields(struct eventlog *log, uint64_t wall_ns, enum event_id id, const char *job,
+			 const char *fields);
+
 /* Keep events in memory; write them. Calls nest. */
 void eventlog_hold(struct eventlog *log);
 void eventlog_let_go(struct eventlog *log);

@@ -114,7 +114,7 @@ name_length(const char *p)
 
 /* Is the value in the format a whole %d or %u of any width? */
 static bool
-is_number(const char *p)
+format_is_number(const char *p)
 {
 	if (*p++ != '%')
 		return false;
@@ -122,30 +122,59 @@ is_number(const char *p)
 	return (*p == 'd' || *p == 'u' || *p == 'i') && (p[1] == '\0' || p[1] == ' ');
 }
 
-/* The format with a mark in front of each name, instead of the blank there. */
+/* Is the value itself one, as JSON writes them? */
+static bool
+value_is_number(const char *p)
+{
+	size_t n;
+
+	p += *p == '-';
+	n = strspn(p, "0123456789");
+	return n > 0 && n <= 18 && (p[0] != '0' || n == 1) && (p[n] == '\0' || p[n] == ' ');
+}
+
+/* Everything behind it is its value. */
+static bool
+takes_the_rest(const char *name, size_t n)
+{
+	return (n == 5 && memcmp(name, "error", n) == 0) ||
+	       (n == 5 && memcmp(name, "cause", n) == 0);
+}
+
+/* Put a mark in front of each name, instead of the blank there. */
 static void
-mark_format(const char *format, char *marked, size_t size)
+mark_names(const char *text, bool is_format, char *marked, size_t size)
 {
 	struct piece out = {.p = marked, .size = size};
-	const char *p = format;
-	bool at_start = true;
+	const char *p = text;
+	bool looking = true;
 
 	marked[0] = '\0';
 	while (*p != '\0') {
-		size_t skip = at_start ? 0 : *p == ' ' ? 1 : 0;
-		size_t n = at_start || skip > 0 ? name_length(p + skip) : 0;
+		size_t skip = p != text && *p == ' ' ? 1 : 0;
+		size_t n = looking && (p == text || skip > 0) ? name_length(p + skip) : 0;
+		const char *value = p + skip + n + 1;
 
-		at_start = false;
-		if (n > 0) {
-			char mark = is_number(p + skip + n + 1) ? MARK_NUMBER : MARK_TEXT;
-
-			put(&out, &mark, 1);
-			put(&out, p + skip, n + 1);
-			p += skip + n + 1;
-		} else {
+		if (n == 0) {
 			put(&out, p++, 1);
+			continue;
 		}
+		char mark = (is_format ? format_is_number(value) : value_is_number(value))
+				    ? MARK_NUMBER
+				    : MARK_TEXT;
+		put(&out, &mark, 1);
+		put(&out, p + skip, n + 1);
+		looking = is_format || !takes_the_rest(p + skip, n);
+		p = value;
 	}
+}
+
+static void
+begin(struct eventlog_entry *entry, uint64_t wall_ns, enum event_id id, const char *job)
+{
+	entry->wall_ns = wall_ns;
+	entry->id = id;
+	(void)text_printf(entry->job, sizeof(entry->job), "%s", job != NULL ? job : "");
 }
 
 void
@@ -154,10 +183,8 @@ eventlog_entry_vmake(struct eventlog_entry *entry, uint64_t wall_ns, enum event_
 {
 	char marked[512];
 
-	entry->wall_ns = wall_ns;
-	entry->id = id;
-	(void)text_printf(entry->job, sizeof(entry->job), "%s", job != NULL ? job : "");
-	mark_format(format, marked, sizeof(marked));
+	begin(entry, wall_ns, id, job);
+	mark_names(format, true, marked, sizeof(marked));
 	/* The caller's format was checked against its arguments; marking changes blanks only. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -174,6 +201,14 @@ eventlog_entry_make(struct eventlog_entry *entry, uint64_t wall_ns, enum event_i
 	va_start(ap, format);
 	eventlog_entry_vmake(entry, wall_ns, id, job, format, ap);
 	va_end(ap);
+}
+
+void
+eventlog_entry_take(struct eventlog_entry *entry, uint64_t wall_ns, enum event_id id,
+		    const char *job, const char *fields)
+{
+	begin(entry, wall_ns, id, job);
+	mark_names(fields, false, entry->fields, sizeof(entry->fields));
 }
 
 struct field {

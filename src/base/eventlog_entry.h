@@ -27,6 +27,9 @@ void eventlog_entry_vmake(struct eventlog_entry *entry, uint64_t wall_ns, enum e
 			  const char *job, const char *format, va_list ap) PRINTF_LIKE(5, 0);
 void eventlog_entry_make(struct eventlog_entry *entry, uint64_t wall_ns, enum event_id id,
 			 const char *job, const char *format, ...) PRINTF_LIKE(5, 6);
+/* Fields that are worded already, see eventlog_add_fields(). */
+void eventlog_entry_take(struct eventlog_entry *entry, uint64_t wall_ns, enum event_id id,
+			 const char *job, const char *fields);
 
 /* The line with its newline; returns its length. size: EVENTLOG_LINE_MAX. */
 size_t eventlog_entry_line(const struct eventlog_entry *entry, const char *program, char *text,

@@ -29,7 +29,6 @@ errors_doc_text(struct buf *b, struct error *err)
 {
 	struct error scratch;
 	enum err code;
-	char hresult[HRESULT_TEXT_MAX];
 	int r = OK;
 
 	for (size_t i = 0; r == OK && (code = error_code_at(i)) != OK; i++) {
@@ -37,7 +36,7 @@ errors_doc_text(struct buf *b, struct error *err)
 
 		r = buf_printf(b, err, "%s (%d", error_name(code), -(int)code);
 		if (r == OK && error_hresult(code) != 0)
-			r = buf_printf(b, err, ", %s", code_text(code, hresult));
+			r = buf_printf(b, err, ", 0x%08" PRIx32, error_hresult(code));
 		if (r == OK)
 			r = buf_printf(b, err, "), exit code %d%s\n    ", error_exit_code(code),
 				       error_retryable(code) ? ", worth retrying" : "");

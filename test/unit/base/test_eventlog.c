@@ -125,6 +125,31 @@ test_values_of_any_bytes(void **state)
 }
 
 static void
+test_worded_fields(void **state)
+{
+	struct bed *bed = *state;
+	char scratch[24];
+
+	eventlog_add_fields(bed->log, NS_PER_S, EVENT_LEFTOVER_KEPT, JOB,
+			    "set=12 provider=btrfs place=/a b count=7 cause=not ours place=9");
+	eventlog_add_fields(bed->log, 2 * NS_PER_S, EVENT_KEEP_RECEIVED, JOB,
+			    "ttl_s=1200 since_ms=007 left_ms=-5 x=");
+	eventlog_add_fields(bed->log, 3 * NS_PER_S, EVENT_KEEP_RECEIVED, JOB, "");
+	eventlog_add_fields(NULL, 0, EVENT_KEEP_RECEIVED, JOB, "");
+	CLEAN(event_list_done) struct event_list list = read_all(bed, NULL);
+	assert_int_equal(list.n, 3);
+	assert_string_equal(list.items[0].set, "12");
+	assert_string_equal(event_field(&list.items[0], "place", scratch), "/a b");
+	assert_int_equal(event_number(&list.items[0], "count"), 7);
+	assert_string_equal(event_field(&list.items[0], "cause", scratch), "not ours place=9");
+	assert_int_equal(event_number(&list.items[1], "ttl_s"), 1200);
+	assert_string_equal(event_field(&list.items[1], "since_ms", scratch), "007");
+	assert_string_equal(event_field(&list.items[1], "left_ms", scratch), "-5");
+	assert_string_equal(event_field(&list.items[1], "x", scratch), "");
+	assert_true(list.items[2].time_ns == 3 * NS_PER_S);
+}
+
+static void
 test_long_values_are_cut(void **state)
 {
 	struct bed *bed = *state;
@@ -404,6 +429,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_values_of_any_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_worded_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_values_are_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_filter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hold, setup, teardown),
