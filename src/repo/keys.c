@@ -27,6 +27,7 @@ enum {
 	SLOTS_MAX = 256,
 };
 
+#define PORTABLE_MAGIC "hfk1"
 #define AAD_TEXT "holdfast key slot"
 
 struct slot {
@@ -68,6 +69,63 @@ keys_done(struct repo_keys *keys)
 	secret_free(keys->pack);
 	secret_free(keys->object);
 	*keys = (struct repo_keys){0};
+}
+
+/* In the order in which they travel. */
+enum { PORTABLE_KEYS = 5 };
+
+static void
+portable_order(struct repo_keys *keys, struct secret **ret[PORTABLE_KEYS])
+{
+	ret[0] = &keys->blob_id;
+	ret[1] = &keys->chunker;
+	ret[2] = &keys->fingerprint;
+	ret[3] = &keys->pack;
+	ret[4] = &keys->object;
+}
+
+int
+keys_export(const struct repo_keys *keys, const struct object_id *repo_id, struct secret **ret,
+	    struct error *err)
+{
+	CLEAN(secret_freep) struct secret *portable = NULL;
+	struct repo_keys borrowed = *keys;
+	struct secret **order[PORTABLE_KEYS];
+
+	if (secret_new(KEYS_PORTABLE_SIZE, &portable, err) < 0)
+		return err->code;
+	uint8_t *p = secret_bytes(portable);
+	memcpy(p, PORTABLE_MAGIC, 4);
+	memcpy(p + 4, repo_id->b, OBJECT_ID_SIZE);
+	p += 4 + OBJECT_ID_SIZE;
+	portable_order(&borrowed, order);
+	for (size_t i = 0; i < PORTABLE_KEYS; i++, p += CRYPTO_KEY_SIZE)
+		memcpy(p, secret_view(*order[i]), CRYPTO_KEY_SIZE);
+	*ret = STEAL_PTR(portable);
+	return OK;
+}
+
+int
+keys_import(struct slice portable, struct object_id *ret_repo_id, struct repo_keys *ret,
+	    struct error *err)
+{
+	struct repo_keys keys = {0};
+	struct secret **order[PORTABLE_KEYS];
+
+	if (portable.n != KEYS_PORTABLE_SIZE || memcmp(portable.p, PORTABLE_MAGIC, 4) != 0)
+		return error_set(err, ERR_PROTOCOL, "these are not the keys of a repository");
+	const uint8_t *p = portable.p + 4 + OBJECT_ID_SIZE;
+	portable_order(&keys, order);
+	for (size_t i = 0; i < PORTABLE_KEYS; i++, p += CRYPTO_KEY_SIZE) {
+		if (secret_new(CRYPTO_KEY_SIZE, order[i], err) < 0) {
+			keys_done(&keys);
+			return err->code;
+		}
+		memcpy(secret_bytes(*order[i]), p, CRYPTO_KEY_SIZE);
+	}
+	memcpy(ret_repo_id->b, portable.p + 4, OBJECT_ID_SIZE);
+	*ret = keys;
+	return OK;
 }
 
 /* The key that wraps the master key: slow from a password, quick from a key file. */
@@ -141,6 +199,10 @@ keys_slot_add(struct store *store, const struct object_id *repo_id,
 	struct error ignored = ERROR_INIT;
 	char name[NAME_SIZE];
 
+	if (master == NULL)
+		return error_set(err, ERR_PERMISSION,
+				 "only who opened the repository with a password or key file may "
+				 "add keys");
 	slot.info.kind = slot.password ? "password" : "key-file";
 	slot.info.created_ns = clock_wall_ns();
 	if (strlen(label) >= sizeof(slot.info.label))

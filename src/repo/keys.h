@@ -22,9 +22,10 @@ struct key_source {
 	struct secret *key_file; /* borrowed; the file's content, at least 32 bytes */
 };
 
-/* Keys in use while a repository is open. */
+/* Keys in use while a repository is open. Without the master, which only whoever opened a slot has,
+ * everything can be read and written, but no key slot made. */
 struct repo_keys {
-	struct secret *master;
+	struct secret *master; /* may be NULL */
 	struct secret *blob_id; /* HMAC of blob contents */
 	struct secret *chunker; /* seeds the chunker's table */
 	struct secret *fingerprint; /* GMAC of pages */
@@ -44,7 +45,20 @@ typedef int key_slot_fn(void *arg, const struct key_slot_info *slot, struct erro
 CHECKED int keys_derive(const struct secret *master, struct repo_keys *ret, struct error *err);
 void keys_done(struct repo_keys *keys);
 
-/* Store a new slot that wraps `master`. config_hash is the SHA-256 of holdfast.json's bytes, sealed in
+/*
+ * All but the master as bytes, for a host that takes part in one backup: KEYS_PORTABLE_SIZE of them,
+ * which name the repository they are for. Whoever has them can read and add data of this repository for
+ * as long as it lives, so they travel over an authenticated, encrypted connection only, and are never
+ * written down.
+ */
+enum { KEYS_PORTABLE_SIZE = 4 + OBJECT_ID_SIZE + 5 * CRYPTO_KEY_SIZE };
+CHECKED int keys_export(const struct repo_keys *keys, const struct object_id *repo_id,
+			struct secret **ret, struct error *err);
+/* ERR_PROTOCOL if these are not such bytes. They stay the caller's to wipe. */
+CHECKED int keys_import(struct slice portable, struct object_id *ret_repo_id, struct repo_keys *ret,
+			struct error *err);
+
+/* Store a new slot that wraps `master` (NULL: ERR_PERMISSION). config_hash is the SHA-256 of holdfast.json's bytes, sealed in
  * with it: who changes that file makes every slot refuse. */
 CHECKED int keys_slot_add(struct store *store, const struct object_id *repo_id,
 			  const uint8_t config_hash[CRYPTO_HASH_SIZE], const struct secret *master,

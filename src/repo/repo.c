@@ -143,6 +143,27 @@ repo_open(struct store *store, const struct key_source *source, const char *cach
 	return OK;
 }
 
+int
+repo_open_keys(struct store *store, const struct object_id *id, struct repo_keys *keys,
+	       const char *cache_root, struct repo **ret, struct error *err)
+{
+	CLEAN(repo_closep) struct repo *repo = calloc(1, sizeof(*repo));
+
+	if (repo == NULL) {
+		keys_done(keys);
+		return error_no_memory(err);
+	}
+	repo->keys = *keys;
+	*keys = (struct repo_keys){0};
+	repo->store = store;
+	repo->id = *id;
+	hex_encode(id->b, sizeof(id->b), repo->id_text);
+	if (make_cache(repo, cache_root, err) < 0)
+		return err->code;
+	*ret = STEAL_PTR(repo);
+	return OK;
+}
+
 void
 repo_close(struct repo *repo)
 {

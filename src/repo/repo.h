@@ -22,7 +22,9 @@ struct repo {
 	struct object_id id;
 	char id_text[2 * OBJECT_ID_SIZE + 1];
 	struct repo_keys keys;
-	uint8_t config_hash[CRYPTO_HASH_SIZE]; /* of holdfast.json; new key slots seal it in */
+	uint8_t config_hash
+		[CRYPTO_HASH_SIZE]; /* of holdfast.json; new key slots seal it in. Zero without
+						  the master key */
 	char *cache_path; /* this repository's own folder in the local cache, exists */
 };
 
@@ -39,6 +41,13 @@ CHECKED int repo_init(struct store *store, const struct key_source *source, cons
  */
 CHECKED int repo_open(struct store *store, const struct key_source *source, const char *cache_root,
 		      struct repo **ret, struct error *err);
+/*
+ * Open with keys that somebody else unlocked (keys_import); they are taken over, also on failure. For a
+ * host that takes part in a backup: it reads and adds data, but opens no key slots and makes none. Nothing
+ * is read from the store: that the keys are this repository's shows when something is.
+ */
+CHECKED int repo_open_keys(struct store *store, const struct object_id *id, struct repo_keys *keys,
+			   const char *cache_root, struct repo **ret, struct error *err);
 void repo_close(struct repo *repo); /* wipes the keys; NULL is fine */
 void repo_closep(struct repo **repo);
 

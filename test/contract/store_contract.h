@@ -26,6 +26,8 @@ struct store_contract_subject {
 	int (*open)(struct store **ret, struct error *err);
 	/* After it was closed: remove what it left. NULL: nothing. */
 	void (*done)(void);
+	/* It offers neither remove nor tidy, and must say so. */
+	bool only_adds;
 };
 
 /* Fill in the tests for one subject; returns how many. The names stay valid. */

@@ -214,6 +214,44 @@ somebody_was_quicker(void **state)
 	rig_ok(r, try_open(r));
 }
 
+/* What a guest gets is enough to read and write, and no more. */
+static void
+opened_with_keys_alone(void **state)
+{
+	struct rig *r = *state;
+	CLEAN(secret_freep) struct secret *portable = NULL;
+	struct repo *real = r->repo, *guest = NULL;
+	struct repo_keys keys;
+	struct object_id id, slot;
+	struct blob_id blob;
+
+	rig_ok(r, keys_export(&real->keys, &real->id, &portable, &r->err));
+	struct slice bytes = SLICE(secret_view(portable), secret_size(portable));
+	rig_fails(r, keys_import(SLICE(bytes.p, bytes.n - 1), &id, &keys, &r->err), ERR_PROTOCOL);
+	rig_ok(r, keys_import(bytes, &id, &keys, &r->err));
+	assert_memory_equal(&id, &real->id, sizeof(id));
+	rig_ok(r, repo_open_keys(r->store, &id, &keys, r->cache, &guest, &r->err));
+	assert_null(keys.object);
+	assert_string_equal(guest->cache_path, real->cache_path);
+	rig_fails(r,
+		  keys_slot_add(r->store, &id, guest->config_hash, guest->keys.master, &r->source,
+				"mine", &slot, &r->err),
+		  ERR_PERMISSION);
+
+	r->repo = guest;
+	rig_begin(r, NULL);
+	blob = rig_put(r, BLOB_DATA, "from a guest", 12);
+	rig_end(r);
+	rig_shut(r);
+	r->repo = real;
+	rig_look(r);
+	rig_expect(r, &blob, "from a guest", 12);
+	rig_shut(r);
+	repo_close(guest);
+	/* The master is not among the bytes. */
+	assert_null(memmem(bytes.p, bytes.n, secret_view(real->keys.master), CRYPTO_KEY_SIZE));
+}
+
 static void
 close_of_nothing(void **state)
 {
@@ -235,6 +273,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(cache_cannot_be_made, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(making_fails_half_way, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(somebody_was_quicker, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(opened_with_keys_alone, rig_setup, rig_teardown),
 		cmocka_unit_test(close_of_nothing),
 	};
 
