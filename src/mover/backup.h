@@ -29,6 +29,8 @@
 typedef void mover_warn_fn(void *arg, const char *path, enum err code, bool serious,
 			   const char *message);
 
+struct snapshot_map;
+
 struct mover_options {
 	unsigned workers; /* 0: one for each core, and two more to keep the disk busy */
 	uint64_t memory_limit; /* bytes for buffers of all workers; 0: 128 MiB in all */
@@ -37,6 +39,10 @@ struct mover_options {
 	size_t n_exclude;
 	const char *const *exclude; /* fnmatch patterns against the absolute path, or the name if
 				       without '/' */
+	/* Where live paths are read; NULL: where they are. What it leads to is as of moment_ns, on
+	 * the wall clock. See through.h. */
+	const struct snapshot_map *map;
+	uint64_t moment_ns;
 	mover_warn_fn *warn;
 	void *warn_arg;
 	struct progress *progress; /* required */

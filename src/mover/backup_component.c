@@ -23,6 +23,7 @@ start_path(struct mover *m, const struct component_path *p, const struct compone
 	g->inspector = inspector;
 	g->expect_size = p->expect_size;
 	g->hot = c != NULL;
+	g->live = c == NULL; /* the tail came into being after the moment */
 	g->needed = true;
 	return OK;
 }

@@ -70,7 +70,9 @@ int
 folder_entry_path(struct entry *e, enum folder_path kind, struct buf *path, struct error *err)
 {
 	const struct graft *g = folder_entry_graft(e);
-	const char *base = kind == FOLDER_PATH_AT || g->source == NULL ? g->at : g->source;
+	const char *base = kind == FOLDER_PATH_AT || g->source == NULL ? g->at
+			   : kind == FOLDER_PATH_REAL                  ? g->real
+								       : g->source;
 	size_t n_base = strlen(base), n_rest = path_length(e);
 
 	/* "/" and "" are followed by a name, anything else by a slash: each name brings one. */

@@ -75,12 +75,15 @@ struct entry {
 struct graft {
 	struct graft *next;
 	char *at; /* relative; "" is the top */
-	char *source; /* absolute; NULL: made here, not read */
+	char *source; /* absolute, live; NULL: made here, not read */
+	char *real; /* the same without symbolic links, if it may be read through a snapshot; or NULL */
+	char *read; /* if so, where; see through.h */
 	struct entry entry;
 	const struct component *component; /* filters what is below; NULL: none */
 	const struct page_inspector *inspector; /* NULL: pages are not looked at */
 	uint64_t dev; /* file system it lies on */
 	uint64_t expect_size; /* 0: any */
+	bool live; /* never read through a snapshot */
 	bool asked; /* by a user: exclude patterns apply, a link is the link itself */
 	bool hot; /* copied while in use: that files change and vanish is normal */
 	bool needed; /* without it the backup fails */
@@ -100,6 +103,8 @@ struct folder {
 	struct graft *graft;
 	unsigned depth; /* below the graft */
 	bool held;
+	bool elsewhere; /* not opened below its parent: its descriptor stays open */
+	bool crosses; /* below it there are places that are read elsewhere */
 
 	/* Under folder_fds.lock. */
 	int fd;
@@ -164,7 +169,8 @@ CHECKED int folder_entry_copy(struct slice *owned, struct slice from, struct err
 void folder_entry_done(struct entry *e);
 
 enum folder_path {
-	FOLDER_PATH_SOURCE = 1, /* on the host: absolute */
+	FOLDER_PATH_SOURCE = 1, /* on the host: absolute, live */
+	FOLDER_PATH_REAL, /* the same without symbolic links; only if the graft has it */
 	FOLDER_PATH_AT, /* in the tree: relative */
 };
 /* The path of an entry (zero-terminated) into `path`, which is reset. */

@@ -3,7 +3,7 @@
 /*
  * Which folders have an open descriptor. Those not used for longest are closed first; a folder that is
  * needed again is opened below its parent, which may have to be opened again itself, and so on up to
- * the graft, which keeps its own for good.
+ * the graft, which keeps its own for good; so do folders that are not read below their parent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +88,7 @@ close_oldest(struct folder_fds *f)
 	while (f->n_open > f->max_open && at != NULL) {
 		struct folder *newer = at->newer;
 
-		if (at->pins == 0 && at->parent != NULL)
+		if (at->pins == 0 && at->parent != NULL && !at->elsewhere)
 			close_folder(f, at);
 		at = newer;
 	}

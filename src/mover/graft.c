@@ -13,6 +13,7 @@
 #include "mover/scan.h"
 #include "mover/slice.h"
 #include "mover/source.h"
+#include "mover/through.h"
 
 static bool
 is_blob(const struct blob_id *id)
@@ -56,6 +57,8 @@ graft_drop_all(struct mover *m)
 		folder_entry_done(&gone->entry);
 		free(gone->at);
 		free(gone->source);
+		free(gone->real);
+		free(gone->read);
 		free(gone);
 	}
 	m->grafts_end = &m->grafts;
@@ -84,13 +87,15 @@ graft_start(struct mover *m, struct graft *g, struct error *err)
 {
 	CLEAN(buf_done) struct buf hold = BUF_INIT(1 << 20);
 	struct mover_worker *w = &m->workers[0];
-	uint64_t now_ns = clock_wall_ns();
+	uint64_t now_ns = through_now(m);
 	enum scan_action action;
 	struct node past;
 	struct stat st;
 	int found;
 
-	if (fstatat(AT_FDCWD, g->source, &st, g->asked ? AT_SYMLINK_NOFOLLOW : 0) < 0)
+	if (through_graft(m, g, err) < 0)
+		return err->code;
+	if (fstatat(AT_FDCWD, through_source(g), &st, g->asked ? AT_SYMLINK_NOFOLLOW : 0) < 0)
 		return worker_lost(w, &g->entry, errno, "open", err);
 	if (g->component != NULL && component_is_paged(g->component, g->at))
 		g->entry.flags |= ENTRY_PAGED;

@@ -20,6 +20,8 @@
 #include "mover/group.h"
 #include "mover/slice.h"
 #include "mover/source.h"
+#include "mover/through.h"
+#include "provider/ownfolder.h"
 
 struct scan_job {
 	struct job job;
@@ -64,20 +66,26 @@ stop_here(struct mover_worker *w, struct entry *e, int fd)
 
 /* 1: *ret_fd; 0: left out. */
 static int
-open_folder(struct mover_worker *w, struct entry *e, int *ret_fd, struct error *err)
+open_folder(struct mover_worker *w, struct entry *e, int *ret_fd, bool *ret_elsewhere,
+	    struct error *err)
 {
 	struct mover *m = w->mover;
 	struct graft *g = folder_entry_graft(e);
 	CLEAN(fd_close) int fd = -1;
-	uint64_t now_ns = clock_wall_ns();
+	uint64_t now_ns = through_now(m);
 	struct node now = e->node;
+	const char *at;
 	struct stat st;
-	int parent;
+	int parent, elsewhere = 0;
 
 	if (e->folder == NULL) {
 		/* A path of a component may be a symbolic link; a user's was seen to be none. */
-		fd = open(g->source,
-			  O_RDONLY | O_DIRECTORY | O_CLOEXEC | (g->asked ? O_NOFOLLOW : 0));
+		fd = open(through_source(g), O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+						     (g->asked || g->read ? O_NOFOLLOW : 0));
+	} else if ((elsewhere = through_crossing(w, e, &at, err)) != 0) {
+		if (elsewhere < 0)
+			return err->code;
+		fd = open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	} else if (folder_pin(&m->fds, e->folder, &parent)) {
 		fd = source_openat(m, parent, (const char *)e->node.name.p, e->node.uid,
 				   O_RDONLY | O_DIRECTORY);
@@ -97,6 +105,7 @@ open_folder(struct mover_worker *w, struct entry *e, int *ret_fd, struct error *
 	if (!(e->flags & ENTRY_SAME) && source_xattrs(w, e, fd, false, err) < 0)
 		return err->code;
 	*ret_fd = STEAL_FD(fd);
+	*ret_elsewhere = elsewhere != 0;
 	return 1;
 }
 
@@ -140,6 +149,9 @@ look(struct mover_worker *w, struct folder *folder, int fd, struct stat *stats, 
 			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 &&
 		    worker_lost(w, e, errno, "stat", err) < 0)
 			return err->code;
+		/* Our own snapshots lie in there. */
+		if (e->node.type != 0 && ownfolder_is((const char *)e->node.name.p, st))
+			e->node.type = 0;
 	}
 	return OK;
 }
@@ -236,7 +248,7 @@ scan_window(struct mover_worker *w, struct folder *folder, int fd, struct group_
 	size_t n = folder->held ? left : MIN(left, (size_t)FOLDER_WINDOW);
 	CLEAN(free_ptr) struct stat *stats = calloc(MAX(n, (size_t)1), sizeof(*stats));
 	CLEAN(free_ptr) uint8_t *actions = calloc(MAX(n, (size_t)1), 1);
-	uint64_t now_ns = clock_wall_ns();
+	uint64_t now_ns = through_now(w->mover);
 
 	folder->window = calloc(MAX(n, (size_t)1), sizeof(*folder->window));
 	if (folder->window == NULL || stats == NULL || actions == NULL)
@@ -306,10 +318,11 @@ start_folder(struct mover_worker *w, struct entry *e, struct error *err)
 	static const struct blob_id none;
 	struct blob_id past = e->node.tree;
 	struct folder *folder;
+	bool elsewhere = false;
 	int fd = -1, r;
 
 	e->node.tree = none;
-	r = open_folder(w, e, &fd, err);
+	r = open_folder(w, e, &fd, &elsewhere, err);
 	if (r <= 0) {
 		worker_scanned(w->mover);
 		return r < 0 ? r : folder_release(w, e->folder, 1, err);
@@ -317,7 +330,9 @@ start_folder(struct mover_worker *w, struct entry *e, struct error *err)
 	if (folder_new(&w->mover->fds, e, fd, &folder, err) < 0)
 		return err->code;
 	folder->job = (struct job){.run = run_next, .drop = drop_next};
-	if (graft_holds(w, e, &folder->held, err) < 0)
+	folder->elsewhere = elsewhere;
+	if (graft_holds(w, e, &folder->held, err) < 0 ||
+	    through_crosses(w, e, &folder->crosses, err) < 0)
 		return err->code;
 	if (folder->held)
 		e->held = folder;

@@ -16,6 +16,7 @@
 #include "mover/group.h"
 #include "mover/scan.h"
 #include "mover/source.h"
+#include "mover/through.h"
 
 static void
 add(_Atomic uint64_t *counter, uint64_t n)
@@ -101,7 +102,7 @@ static int
 read_special(struct mover_worker *w, int dirfd, struct entry *e, struct error *err)
 {
 	const char *name = e->folder != NULL ? (const char *)e->node.name.p
-					     : folder_entry_graft(e)->source;
+					     : through_source(folder_entry_graft(e));
 	CLEAN(fd_close) int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct node now = e->node;
 	struct stat st;

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "mover/attributes.h"
+#include "mover/through.h"
 
 #define RACY_NS (100 * NS_PER_MS)
 #define RACY_COARSE_NS (2 * NS_PER_S)
@@ -63,7 +64,7 @@ static int
 look_again(struct mover_worker *w, struct entry *e, int fd, struct stat *ret_st, struct error *err)
 {
 	struct node before = e->node;
-	uint64_t now_ns = clock_wall_ns();
+	uint64_t now_ns = through_now(w->mover);
 
 	if (fstat(fd, ret_st) < 0)
 		return worker_lost(w, e, errno, "fstat", err);
@@ -100,7 +101,7 @@ source_open(struct mover_worker *w, int dirfd, struct entry *e, int *ret_fd, str
 		fd = source_openat(w->mover, dirfd, (const char *)e->node.name.p, e->node.uid,
 				   O_RDONLY);
 	else
-		fd = source_openat(w->mover, AT_FDCWD, g->source, e->node.uid, O_RDONLY);
+		fd = source_openat(w->mover, AT_FDCWD, through_source(g), e->node.uid, O_RDONLY);
 	if (fd < 0)
 		return worker_lost(w, e, errno, "open", err);
 	r = look_again(w, e, fd, ret_st, err);
