@@ -8,9 +8,12 @@
 #include "agent/session.h"
 #include "agent/writers.h"
 #include "cli/cli.h"
+#include "provider/settings.h"
 
 /* Results borrow from `cli`. */
 struct writers_setup host_writers(struct cli *cli);
+/* What is set about snapshot providers. */
+CHECKED int host_providers(struct cli *cli, struct provider_settings *ret, struct error *err);
 /* A session in this process. */
 struct session_setup host_session(struct cli *cli);
 

@@ -9,85 +9,189 @@
 #include "cli/host.h"
 #include "cli/out.h"
 #include "cli/paths.h"
+#include "cli/printable.h"
 #include "cli/table.h"
-#include "provider/plan.h"
+#include "provider/plan_json.h"
 #include "repo/point.h"
 
+enum { WANTED_MAX = 4096 };
+
+/* What to plan for, and of which writer it is. */
+struct wanted {
+	size_t n;
+	struct plan_wanted list[WANTED_MAX];
+	const char *writer[WANTED_MAX]; /* NULL: a path */
+	char *copies[WANTED_MAX];
+};
+
 static void
-put(const struct cli *cli, struct table *t, const char *what, bool writer, const struct volume *v,
-    const struct plan_choice *choice)
+wanted_freep(struct wanted **w)
 {
-	if (cli->json) {
-		out_json(json_pack("{s:s, s:o, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "type", "plan",
-				   "what", json_bytes(what, strlen(what)), "kind",
-				   writer ? "writer" : "path", "file_system", v->type,
-				   "mount_point",
-				   json_bytes(v->mount_point, strlen(v->mount_point)), "provider",
-				   choice->provider->name, "consistency",
-				   point_consistency_name(choice->expected), "why", choice->why,
-				   "cost", choice->provider->cost));
+	if (*w == NULL)
 		return;
-	}
-	table_cell(t, "%s%s", writer ? "writer " : "", what);
-	table_cell(t, "%s at %s", v->type, v->mount_point);
-	table_cell(t, "%s", choice->provider->name);
-	table_cell(t, "%s", point_consistency_name(choice->expected));
-	table_cell(t, "%s", choice->why);
+	for (size_t i = 0; i < (*w)->n; i++)
+		free((*w)->copies[i]);
+	free(*w);
 }
 
-/* A writer is asked who it is: where its files are it says only in a backup, so the folder it names
- * in its metadata is looked at, if it names one. */
 static int
-plan_writer(struct cli *cli, struct table *t, const char *name, struct error *err)
+want(struct wanted *w, const char *path, const char *writer, struct error *err)
 {
-	CLEAN(writer_closep) struct writer *writer = NULL;
-	CLEAN(volume_done) struct volume v = {0};
-	struct provider_settings settings;
-	struct writers_setup setup = host_writers(cli);
-	struct plan_choice choice;
-	const char *folder;
-
-	if (writers_start_one(&setup, name, &writer, err) < 0 || writer_identify(writer, err) < 0)
-		return err->code;
-	folder = json_string_value(json_object_get(writer_metadata(writer), "data_directory"));
-	if (volume_of(folder != NULL ? folder : "/", &v, err) < 0)
-		return err->code;
-	provider_settings_init(&settings);
-	choice = plan_choose(&v, &settings, true);
-	put(cli, t, name, true, &v, &choice);
+	if (w->n == WANTED_MAX)
+		return error_set(err, ERR_LIMIT, "more than %d paths", WANTED_MAX);
+	w->copies[w->n] = strdup(path);
+	if (w->copies[w->n] == NULL)
+		return error_no_memory(err);
+	w->list[w->n] = (struct plan_wanted){.path = w->copies[w->n], .hot = writer != NULL};
+	w->writer[w->n++] = writer;
 	return OK;
 }
 
-int
-verb_plan(struct cli *cli, struct error *err)
+/* A writer is asked where its files are; one that says so only in a backup may name one folder in its
+ * metadata. */
+static int
+want_writer(struct cli *cli, struct wanted *w, const char *name, struct error *err)
+{
+	CLEAN(writer_closep) struct writer *writer = NULL;
+	struct writers_setup setup = host_writers(cli);
+	const char *const *paths;
+	const char *folder;
+	size_t n = 0;
+
+	if (writers_start_one(&setup, name, &writer, err) < 0 || writer_identify(writer, err) < 0)
+		return err->code;
+	paths = writer_paths(writer, &n);
+	for (size_t i = 0; i < n; i++)
+		if (want(w, paths[i], name, err) < 0)
+			return err->code;
+	if (n > 0)
+		return OK;
+	folder = json_string_value(json_object_get(writer_metadata(writer), "data_directory"));
+	return want(w, folder != NULL ? folder : "/", name, err);
+}
+
+static int
+collect(struct cli *cli, struct wanted *w, struct error *err)
 {
 	CLEAN(paths_done) struct path_list paths = {0};
-	CLEAN(table_done) struct table t;
-	struct provider_settings settings;
 	const char *name;
 
-	provider_settings_init(&settings);
+	if (cli->inv->n_operands == 0 && !invocation_has(cli->inv, FLAG_WRITER))
+		return error_set(err, ERR_USAGE, "give one PATH or --writer NAME at least");
+	if (paths_list(cli->inv->operands, cli->inv->n_operands, &paths, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < paths.n; i++)
+		if (want(w, paths.paths[i], NULL, err) < 0)
+			return err->code;
+	for (size_t i = 0; (name = invocation_value_at(cli->inv, FLAG_WRITER, i)) != NULL; i++)
+		if (want_writer(cli, w, name, err) < 0)
+			return err->code;
+	return OK;
+}
+
+/* {"type": ...} and the rest. */
+static void
+put_object(const char *type, json_t *rest)
+{
+	json_t *j = json_pack("{s:s}", "type", type);
+
+	if (rest != NULL)
+		(void)json_object_update(j, rest);
+	json_decref(rest);
+	out_json(j);
+}
+
+static void
+put_json(const struct wanted *w, const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_paths; i++) {
+		const char *what = w->writer[i] != NULL ? w->writer[i] : w->list[i].path;
+		json_t *j = plan_json_path(p, i);
+
+		(void)json_object_set_new(j, "what", json_bytes(what, strlen(what)));
+		(void)json_object_set_new(j, "kind",
+					  json_string(w->writer[i] != NULL ? "writer" : "path"));
+		put_object("plan", j);
+	}
+	for (size_t i = 0; i < p->n_crossings; i++)
+		put_object("plan_nested", plan_json_crossing(p, i));
+	for (size_t i = 0; i < p->n_members; i++)
+		put_object("plan_snapshot", plan_json_member(p, i));
+}
+
+/* What the table has no place for. */
+static void
+put_rest(const struct plan *p)
+{
+	char shown[1024];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_members; i++)
+		if (p->members[i].freezes)
+			out_text("%s%s", n++ == 0 ? "Frozen in this order: " : ", ",
+				 printable_message(p->members[i].source, shown, sizeof(shown)));
+	if (n > 0)
+		out_text("\n");
+	for (size_t i = 0; i < p->n_crossings; i++) {
+		const struct plan_crossing *x = &p->crossings[i];
+
+		out_text("Nested: %s %s, ", x->subvolume ? "subvolume" : x->volume.type,
+			 printable_message(x->path, shown, sizeof(shown)));
+		out_text("%s: ", x->member < 0 ? "read live" : x->provider->name);
+		out_text("%s\n", printable_message(x->why, shown, sizeof(shown)));
+	}
+}
+
+static int
+put_text(const struct wanted *w, const struct plan *p, struct error *err)
+{
+	CLEAN(table_done) struct table t;
+
 	table_init(&t, "lllll");
 	table_cell(&t, "WHAT");
 	table_cell(&t, "FILE SYSTEM");
 	table_cell(&t, "PROVIDER");
 	table_cell(&t, "CONSISTENCY");
 	table_cell(&t, "WHY");
-	if (cli->inv->n_operands == 0 && !invocation_has(cli->inv, FLAG_WRITER))
-		return error_set(err, ERR_USAGE, "give one PATH or --writer NAME at least");
-	if (paths_list(cli->inv->operands, cli->inv->n_operands, &paths, err) < 0)
-		return err->code;
-	for (size_t i = 0; i < paths.n; i++) {
-		CLEAN(volume_done) struct volume v = {0};
-		struct plan_choice choice;
+	for (size_t i = 0; i < p->n_paths; i++) {
+		const struct plan_path *path = &p->paths[i];
 
-		if (volume_of(paths.paths[i], &v, err) < 0)
-			return err->code;
-		choice = plan_choose(&v, &settings, false);
-		put(cli, &t, paths.paths[i], false, &v, &choice);
+		table_cell(&t, "%s%s%s", w->writer[i] != NULL ? w->writer[i] : "",
+			   w->writer[i] != NULL ? ": " : "", path->path);
+		table_cell(&t, "%s at %s", path->volume.type, path->volume.mount_point);
+		table_cell(&t, "%s", path->provider->name);
+		table_cell(&t, "%s", point_consistency_name(path->expected));
+		table_cell(&t, "%s", path->why);
 	}
-	for (size_t i = 0; (name = invocation_value_at(cli->inv, FLAG_WRITER, i)) != NULL; i++)
-		if (plan_writer(cli, &t, name, err) < 0)
-			return err->code;
-	return cli->json ? OK : table_print(&t, err);
+	if (table_print(&t, err) < 0)
+		return err->code;
+	put_rest(p);
+	return OK;
+}
+
+int
+verb_plan(struct cli *cli, struct error *err)
+{
+	CLEAN(wanted_freep) struct wanted *w = calloc(1, sizeof(*w));
+	CLEAN(plan_done) struct plan p = {0};
+	struct provider_settings settings;
+	struct plan_request request;
+
+	if (w == NULL)
+		return error_no_memory(err);
+	if (collect(cli, w, err) < 0 || host_providers(cli, &settings, err) < 0)
+		return err->code;
+	request = (struct plan_request){
+		.n = w->n,
+		.wanted = w->list,
+		.wish = settings_text(cli->settings, OPTION_BACKUP_PROVIDER),
+		.one_file_system = settings_bool(cli->settings, OPTION_BACKUP_ONE_FILE_SYSTEM),
+		.settings = &settings,
+	};
+	if (plan_make(&request, &p, err) < 0)
+		return err->code;
+	if (!cli->json)
+		return put_text(w, &p, err);
+	put_json(w, &p);
+	return OK;
 }

@@ -193,10 +193,11 @@ const struct command command_table[COMMAND_COUNT] = {
 		.name = "plan",
 		.summary = "show how a backup would be made, and why",
 		.text = "For each PATH and writer: the file system it is on, the snapshot provider that "
-			"would be used and why, and the consistency that can be expected. Changes "
-			"nothing.",
+			"would be used and why, and the consistency that can be expected; then the "
+			"order in which file systems would be frozen, and what is mounted or nested "
+			"below. Changes nothing.",
 		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to plan for."},
-		.flags = {FLAG_WRITER},
+		.flags = {FLAG_WRITER, FLAG_ONE_FILE_SYSTEM, FLAG_PROVIDER},
 		.examples = {{"holdfast plan /etc --writer postgresql", "before the first backup"}},
 	},
 	[COMMAND_CONFIG_SHOW] = {

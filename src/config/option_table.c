@@ -23,6 +23,10 @@ const struct option_section option_table_sections[] = {
 	{"backup", "How a backup is made."},
 	{"restore", "How a restore is done."},
 	{"agent", "The protected host's side of a backup."},
+	{"provider.external", "Snapshots made by commands of your own: of a disk array, a cloud, a "
+			      "hypervisor. See doc/providers.md."},
+	{"provider.lvm", "Snapshots made by LVM."},
+	{"space", "When snapshots are given up to save the running system."},
 	{"writer", "The programs that bring databases to a consistent point."},
 	{"writer.postgresql", "How the PostgreSQL writer finds and enters the database."},
 	{"ssh", "How a guest is reached that has no agent of its own (--agent ssh://HOST)."},
@@ -170,6 +174,57 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.text = "The journal of the snapshots that are held, the event log, mounts of "
 			"snapshots. Keep it on a file system that is never frozen for a backup, if "
 			"there is one.",
+	},
+	[OPTION_EXTERNAL_CREATE] = {
+		.section = "provider.external", .key = "create", .type = OPTION_TYPE_STRING,
+		.fallback = "", .since = "0.2.0",
+		.help = "command that makes a snapshot",
+		.text = "A program by its whole path, and its arguments, divided by blanks; '...' and "
+			"\"...\" keep blanks together. There is no shell. Without all three commands "
+			"there is no external provider.",
+	},
+	[OPTION_EXTERNAL_EXPOSE] = {
+		.section = "provider.external", .key = "expose", .type = OPTION_TYPE_STRING,
+		.fallback = "", .since = "0.2.0",
+		.help = "command that makes a snapshot readable, read-only",
+		.text = "It mounts the snapshot at $HOLDFAST_EXPOSE_AT.",
+	},
+	[OPTION_EXTERNAL_REMOVE] = {
+		.section = "provider.external", .key = "remove", .type = OPTION_TYPE_STRING,
+		.fallback = "", .since = "0.2.0",
+		.help = "command that undoes both, as far as they came",
+		.text = "Run also after a failed 'create', and perhaps twice: it has to succeed when there "
+			"is nothing to remove.",
+	},
+	[OPTION_EXTERNAL_TIMEOUT] = {
+		.section = "provider.external", .key = "timeout", .type = OPTION_TYPE_DURATION,
+		.min = 1, .max = HOURS(1), .fallback = "60s", .since = "0.2.0",
+		.help = "longest time one of these commands may take",
+		.text = "'create' has no longer than backup.freeze_limit besides.",
+	},
+	[OPTION_EXTERNAL_FREEZE] = {
+		.section = "provider.external", .key = "freeze", .type = OPTION_TYPE_BOOL,
+		.fallback = "yes", .since = "0.2.0",
+		.help = "freeze the file system while 'create' runs",
+		.text = "no: what makes the snapshot sees to it that the file system is written out.",
+	},
+	[OPTION_LVM_SNAPSHOT_SIZE] = {
+		.section = "provider.lvm", .key = "snapshot_size", .type = OPTION_TYPE_SIZE,
+		.fallback = "0", .since = "0.2.0",
+		.help = "room for what changes while a classic LVM snapshot is held",
+		.text = "0: a tenth of the volume. Thin volumes need none.",
+	},
+	[OPTION_SPACE_MIN_FREE] = {
+		.section = "space", .key = "min_free", .type = OPTION_TYPE_SIZE,
+		.fallback = "256MiB", .since = "0.2.0",
+		.help = "free space below which snapshots are given up",
+		.text = "Looked at where a snapshot grows. The backup that uses it fails.",
+	},
+	[OPTION_SPACE_MIN_FREE_PERCENT] = {
+		.section = "space", .key = "min_free_percent", .type = OPTION_TYPE_NUMBER,
+		.unit = "percent", .min = 0, .max = 90, .fallback = "2", .since = "0.2.0",
+		.help = "the same in percent of the file system, whichever is reached first",
+		.text = "",
 	},
 	[OPTION_WRITER_DIR] = {
 		.section = "writer", .key = "dir", .type = OPTION_TYPE_PATH,

@@ -161,14 +161,20 @@ mounts_find(const struct mounts *m, uint64_t id)
 bool
 mounts_is_pseudo(const char *type)
 {
+	/* As the mover knows them by number: what it would not walk into. */
 	static const char *const types[] = {
-		"autofs",     "binfmt_misc", "bpf",      "cgroup",   "cgroup2", "configfs",
-		"debugfs",    "devpts",      "devtmpfs", "efivarfs", "fusectl", "hugetlbfs",
-		"mqueue",     "nsfs",        "proc",     "pstore",   "ramfs",   "rpc_pipefs",
-		"securityfs", "selinuxfs",   "sysfs",    "tmpfs",    "tracefs"};
+		"binfmt_misc", "bpf",  "cgroup", "cgroup2",    "debugfs", "devpts", "efivarfs",
+		"hugetlbfs",   "proc", "pstore", "securityfs", "sysfs",   "tracefs"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (strcmp(type, types[i]) == 0)
 			return true;
 	return false;
+}
+
+bool
+mounts_is_volatile(const char *type)
+{
+	return strcmp(type, "tmpfs") == 0 || strcmp(type, "ramfs") == 0 ||
+	       strcmp(type, "devtmpfs") == 0 || mounts_is_pseudo(type);
 }

@@ -31,7 +31,10 @@ CHECKED int mounts_parse(char *text, struct mounts *ret, struct error *err);
 void mounts_done(struct mounts *m);
 
 const struct mount *mounts_find(const struct mounts *m, uint64_t id); /* NULL: not there */
-/* Whether the file system has no files of its own that a backup could want: proc, sysfs, tmpfs ... */
+/* Whether the file system has no files that a backup could want: proc, sysfs ... */
 bool mounts_is_pseudo(const char *type);
+/* Whether it is empty after a power cut, so that a backup loses nothing by another moment of it: those
+ * and tmpfs. */
+bool mounts_is_volatile(const char *type);
 
 #endif

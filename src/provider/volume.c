@@ -38,6 +38,8 @@ volume_done(struct volume *v)
 	free(v->real);
 	free(v->mount_point);
 	free(v->source);
+	free(v->top);
+	free(v->inner);
 	free(v->subvolume);
 	*v = (struct volume){0};
 }
@@ -130,6 +132,30 @@ take_mount(const struct mount *m, struct volume *v, struct error *err)
 	return OK;
 }
 
+/* The whole of the file system may be mounted elsewhere, where this mount shows a folder of it. */
+static int
+find_top(const struct mounts *mounts, const struct mount *m, struct volume *v, struct error *err)
+{
+	size_t n = strcmp(m->point, "/") == 0 ? 0 : strlen(m->point);
+	const struct mount *whole = strcmp(m->root, "/") == 0 ? m : NULL;
+	struct stat st;
+
+	for (size_t i = 0; i < mounts->n && whole == NULL; i++) {
+		const struct mount *other = &mounts->list[i];
+
+		if (other->device == m->device && strcmp(other->root, "/") == 0 &&
+		    stat(other->point, &st) == 0 && st.st_dev == m->device)
+			whole = other;
+	}
+	if (whole == NULL || strncmp(v->real, m->point, n) != 0)
+		return OK;
+	v->top = strdup(whole->point);
+	if (v->top == NULL || asprintf(&v->inner, "%s%s", strcmp(m->root, "/") == 0 ? "" : m->root,
+				       strcmp(v->real, "/") == 0 ? "" : v->real + n) < 0)
+		return error_no_memory(err);
+	return OK;
+}
+
 int
 volume_among(const struct mounts *mounts, const char *path, struct volume *ret, struct error *err)
 {
@@ -142,8 +168,11 @@ volume_among(const struct mounts *mounts, const char *path, struct volume *ret, 
 	if ((st.stx_mask & STATX_MNT_ID) != 0)
 		m = mounts_find(mounts, st.stx_mnt_id);
 	v.device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	v.directory = S_ISDIR(st.stx_mode);
 	v.privileged = is_privileged();
 	if (find_real(path, S_ISLNK(st.stx_mode), &v.real, err) < 0 || take_mount(m, &v, err) < 0)
+		return err->code;
+	if (m != NULL && find_top(mounts, m, &v, err) < 0)
 		return err->code;
 	if (strcmp(v.type, "btrfs") == 0 &&
 	    subvolume_top(v.real, &v.subvolume, &v.subvolume_read_only, err) < 0)

@@ -20,8 +20,11 @@ struct volume {
 	uint64_t block_device; /* what it is mounted from, 0 if that is no (single) block device */
 	bool privileged; /* this process may mount, freeze and make snapshots */
 	bool read_only;
+	bool directory; /* the path is a folder */
 	bool reflink; /* files can share their content (FICLONE) */
 	bool lvm; /* the block device is a logical volume */
+	char *top; /* where the whole of the file system is mounted; NULL: nowhere */
+	char *inner; /* the path from there: "/x", or "" for the top itself */
 	char *subvolume; /* btrfs: the top of the one the path is in; NULL: not to be reached */
 	bool subvolume_read_only;
 };
