@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The client library against the real guard program. Nothing is frozen here (test/e2e/ does that): sets of
+ * `direct` members need no privilege.
+ */
+#include "guard/client.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/fs.h"
+
+#define S NS_PER_S
+
+static const uint8_t set_a[LEASE_SET_SIZE] = {0xa}, set_b[LEASE_SET_SIZE] = {0xb};
+static char dir[64];
+static struct guard *g;
+static struct error err;
+
+/* What was told, as one text; written by the library's thread. */
+static pthread_mutex_t told_mutex = PTHREAD_MUTEX_INITIALIZER;
+static char told[16384];
+
+static void
+note(const struct guard_event *event, void *arg)
+{
+	(void)arg;
+	(void)pthread_mutex_lock(&told_mutex);
+	size_t n = strlen(told);
+	(void)snprintf(told + n, sizeof(told) - n, "%s %s\n", event_name(event->id), event->fields);
+	(void)pthread_mutex_unlock(&told_mutex);
+}
+
+static bool
+was_told(const char *what)
+{
+	(void)pthread_mutex_lock(&told_mutex);
+	bool found = strstr(told, what) != NULL;
+	(void)pthread_mutex_unlock(&told_mutex);
+	return found;
+}
+
+/* Events come when they come; within ten seconds. */
+static bool
+is_told(const char *what)
+{
+	uint64_t limit = clock_boot_ns() + 10 * S;
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	while (!was_told(what) && clock_boot_ns() < limit)
+		(void)nanosleep(&pause, NULL);
+	if (!was_told(what))
+		print_message("# not told: %s\n%s", what, told);
+	return was_told(what);
+}
+
+static void
+expect_ok(int rc)
+{
+	if (rc != OK)
+		print_message("# %s\n", err.msg);
+	assert_int_equal(rc, OK);
+}
+
+static int
+start(void **state)
+{
+	struct guard_options o = {.state_dir = dir, .event = note};
+
+	(void)state;
+	told[0] = '\0';
+	err = ERROR_INIT;
+	(void)snprintf(dir, sizeof(dir), "/var/tmp/hf-guard.XXXXXX");
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	provider_settings_init(&o.providers);
+	return guard_start(&o, &g, &err);
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	guard_stop(g);
+	g = NULL;
+	return fs_remove_tree(AT_FDCWD, dir, &err);
+}
+
+static struct lease_key
+begin(void)
+{
+	struct lease_key key;
+	struct snapshot s;
+
+	expect_ok(guard_begin(g, set_a, "job one", 1200 * S, &key, &err));
+	expect_ok(guard_add(g, &key, "direct", "/", &s, &err));
+	return key;
+}
+
+static struct lease_key
+hold(void)
+{
+	struct lease_key key = begin();
+	struct guard_moment moment;
+
+	expect_ok(guard_freeze(g, &key, 10 * S, &err));
+	expect_ok(guard_snapshot(g, &key, &moment, &err));
+	expect_ok(guard_thawed(g, &key, &err));
+	return key;
+}
+
+static void
+from_begin_to_finish(void **state)
+{
+	struct snapshot s[SNAPSHOT_MEMBERS_MAX];
+	struct guard_verdict verdict = {.proven = false};
+	struct guard_lease lease;
+	size_t n = 0;
+
+	(void)state;
+	struct lease_key key = hold();
+	expect_ok(guard_expose(g, &key, s, &n, &err));
+	assert_int_equal(n, 1);
+	assert_string_equal(s[0].source, "/");
+	expect_ok(guard_keep(g, &key, 60 * S, &err));
+	expect_ok(guard_look(g, &key, &lease, &err));
+	assert_true(lease.lease.ttl_ns == 60 * S && lease.lease.state == LEASE_HELD);
+	assert_string_equal(lease.job, "job one");
+	expect_ok(guard_finish(g, &key, &verdict, &err));
+	assert_true(verdict.proven);
+	assert_int_equal(guard_keep(g, &key, 60 * S, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "it was finished"));
+	assert_int_equal(guard_finish(g, &key, &verdict, &err), ERR_LEASE_ENDED);
+	expect_ok(guard_settle(g, clock_boot_ns() + 10 * S, &err));
+	expect_ok(guard_abort(g, &key, &err));
+	expect_ok(guard_look(g, &key, &lease, &err));
+	assert_int_equal(lease.lease.end, LEASE_FINISHED);
+	assert_string_equal(lease.job, "job one");
+	assert_true(is_told("SNAPSHOT_FINISHED proven=yes"));
+}
+
+static void
+steps_out_of_order(void **state)
+{
+	struct guard_moment moment;
+	struct guard_verdict verdict;
+	struct snapshot s[SNAPSHOT_MEMBERS_MAX];
+	struct lease_key key = begin(), other = key;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(guard_snapshot(g, &key, &moment, &err), ERR_BAD_STATE);
+	assert_int_equal(guard_thawed(g, &key, &err), ERR_BAD_STATE);
+	assert_int_equal(guard_expose(g, &key, s, &n, &err), ERR_BAD_STATE);
+	assert_int_equal(guard_finish(g, &key, &verdict, &err), ERR_BAD_STATE);
+	assert_int_equal(guard_freeze(g, &key, 0, &err), ERR_LIMIT);
+	assert_int_equal(guard_freeze(g, &key, 61 * S, &err), ERR_LIMIT);
+	assert_int_equal(guard_begin(g, set_b, "two", S, &other, &err), ERR_BUSY);
+	assert_int_equal(guard_add(g, &key, "nothing", "/", s, &err), ERR_NOT_FOUND);
+	other.epoch = 77;
+	assert_int_equal(guard_keep(g, &other, S, &err), ERR_NOT_FOUND);
+	expect_ok(guard_freeze(g, &key, 10 * S, &err));
+	assert_int_equal(guard_add(g, &key, "direct", "/", s, &err), ERR_BAD_STATE);
+	expect_ok(guard_abort(g, &key, &err));
+	assert_int_equal(guard_snapshot(g, &key, &moment, &err), ERR_LEASE_ENDED);
+	assert_int_equal(guard_release(g, set_a, &err), ERR_NOT_FOUND);
+	/* And the next one can begin. */
+	expect_ok(guard_settle(g, clock_boot_ns() + 10 * S, &err));
+	key = hold();
+	expect_ok(guard_release(g, set_a, &err));
+	assert_int_equal(guard_keep(g, &key, S, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "by hand"));
+}
+
+static void
+it_expires_by_itself(void **state)
+{
+	struct lease_key key = hold();
+	uint64_t asked = clock_boot_ns();
+
+	(void)state;
+	expect_ok(guard_keep(g, &key, S, &err));
+	assert_true(is_told("SNAPSHOT_TIMEOUT ttl_s=1"));
+	uint64_t after = clock_boot_ns() - asked;
+	print_message("# told %u ms after the last keep-alive\n", (unsigned)(after / NS_PER_MS));
+	assert_true(after >= S && after < 3 * S);
+	assert_int_equal(guard_keep(g, &key, S, &err), ERR_LEASE_ENDED);
+}
+
+static void
+a_writer_is_killed_at_the_cap(void **state)
+{
+	struct lease_key key = begin();
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
+	CLEAN(fd_close) int pidfd = pidfd_open(pid, 0);
+	expect_ok(guard_writer(g, &key, pidfd, &err));
+	expect_ok(guard_freeze(g, &key, S / 5, &err));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(guard_thawed(g, &key, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "frozen for too long"));
+}
+
+/* A writer that dies in the freeze lets its database go: the moment is none. */
+static void
+a_dead_writer_is_no_proof(void **state)
+{
+	struct lease_key key = begin();
+	struct guard_moment moment;
+	struct guard_verdict verdict = {.proven = true};
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
+	CLEAN(fd_close) int pidfd = pidfd_open(pid, 0);
+	expect_ok(guard_writer(g, &key, pidfd, &err));
+	expect_ok(guard_freeze(g, &key, 10 * S, &err));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_true(is_told("WRITER_DIED"));
+	expect_ok(guard_snapshot(g, &key, &moment, &err));
+	expect_ok(guard_thawed(g, &key, &err));
+	expect_ok(guard_finish(g, &key, &verdict, &err));
+	assert_false(verdict.proven);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Waits until the journal knows what is held: it is written behind the answer. */
+static void
+is_journaled(void)
+{
+	struct lease_key none = {.epoch = 0};
+	struct guard_lease lease;
+
+	assert_int_equal(guard_look(g, &none, &lease, &err), ERR_NOT_FOUND);
+	expect_ok(guard_settle(g, clock_boot_ns() + 10 * S, &err));
+}
+
+/* A dead guard is replaced, and the other one goes on with what was held: at the old deadline. */
+static void
+a_dead_guard_is_replaced(void **state)
+{
+	struct lease_key key = hold();
+	pid_t before = guard_pid(g);
+	struct guard_lease lease, again;
+
+	(void)state;
+	is_journaled();
+	expect_ok(guard_look(g, &key, &lease, &err));
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(kill(before, SIGKILL), 0);
+		assert_true(is_told("GUARD_LOST"));
+		while (guard_restarts(g) < i)
+			(void)sched_yield();
+		expect_ok(guard_look(g, &key, &again, &err));
+		assert_memory_equal(&again.lease, &lease.lease, sizeof(lease.lease));
+		assert_string_equal(again.job, "job one");
+		assert_int_not_equal(guard_pid(g), before);
+		before = guard_pid(g);
+	}
+	expect_ok(guard_keep(g, &key, S, &err));
+	struct guard_verdict verdict = {.proven = false};
+	expect_ok(guard_finish(g, &key, &verdict, &err));
+	assert_true(verdict.proven);
+	/* The tombstone goes on, too. */
+	is_journaled();
+	assert_int_equal(kill(before, SIGKILL), 0);
+	assert_int_equal(guard_keep(g, &key, S, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "it was finished"));
+}
+
+/* What was not held yet ends with its guard. */
+static void
+an_unfinished_set_ends_with_its_guard(void **state)
+{
+	struct lease_key key = begin();
+	struct guard_moment moment;
+
+	(void)state;
+	expect_ok(guard_freeze(g, &key, 10 * S, &err));
+	assert_int_equal(kill(guard_pid(g), SIGKILL), 0);
+	int rc = guard_snapshot(g, &key, &moment, &err);
+	assert_true(rc == ERR_GUARD || rc == ERR_NOT_FOUND);
+	assert_int_equal(guard_keep(g, &key, S, &err), ERR_NOT_FOUND);
+	key = hold();
+	expect_ok(guard_keep(g, &key, S, &err));
+}
+
+/* One that hangs is as good as dead, if somebody waits for it. */
+static void
+a_hung_guard_is_replaced(void **state)
+{
+	struct lease_key key = begin();
+	uint64_t from = clock_boot_ns();
+
+	(void)state;
+	assert_int_equal(kill(guard_pid(g), SIGSTOP), 0);
+	assert_int_equal(guard_keep(g, &key, S, &err), ERR_NOT_FOUND);
+	assert_int_equal(guard_restarts(g), 1);
+	assert_true(clock_boot_ns() - from < 20 * S);
+}
+
+enum { KEEPERS = 8, KEEPS = 200 };
+
+static void *
+keep_many(void *arg)
+{
+	struct error e = ERROR_INIT;
+
+	for (int i = 0; i < KEEPS; i++) {
+		if (guard_keep(g, arg, 1200 * S, &e) != OK)
+			return arg;
+	}
+	return NULL;
+}
+
+static void
+many_threads(void **state)
+{
+	struct lease_key key = hold();
+	pthread_t threads[KEEPERS];
+	void *failed = NULL;
+
+	(void)state;
+	for (int i = 0; i < KEEPERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_many, &key), 0);
+	for (int i = 0; i < KEEPERS; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+}
+
+static void
+a_program_that_is_none(void **state)
+{
+	struct guard_options o = {.state_dir = dir, .program = "/nonexistent/guard"};
+	struct guard *none = NULL;
+
+	(void)state;
+	provider_settings_init(&o.providers);
+	assert_int_equal(guard_start(&o, &none, &err), ERR_SPAWN);
+	o.program = "/bin/true";
+	assert_true(guard_start(&o, &none, &err) < 0);
+	assert_null(none);
+}
+
+static int
+count(const struct guard_lease *lease, void *arg, struct error *e)
+{
+	(void)e;
+	assert_int_equal(lease->lease.state, LEASE_HELD);
+	(*(int *)arg)++;
+	return OK;
+}
+
+static void
+several_are_listed(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		(void)hold();
+	expect_ok(guard_list(g, count, &n, &err));
+	assert_int_equal(n, 5);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(from_begin_to_finish, start, stop),
+		cmocka_unit_test_setup_teardown(steps_out_of_order, start, stop),
+		cmocka_unit_test_setup_teardown(it_expires_by_itself, start, stop),
+		cmocka_unit_test_setup_teardown(a_writer_is_killed_at_the_cap, start, stop),
+		cmocka_unit_test_setup_teardown(a_dead_writer_is_no_proof, start, stop),
+		cmocka_unit_test_setup_teardown(a_dead_guard_is_replaced, start, stop),
+		cmocka_unit_test_setup_teardown(an_unfinished_set_ends_with_its_guard, start, stop),
+		cmocka_unit_test_setup_teardown(a_hung_guard_is_replaced, start, stop),
+		cmocka_unit_test_setup_teardown(many_threads, start, stop),
+		cmocka_unit_test_setup_teardown(several_are_listed, start, stop),
+		cmocka_unit_test_setup_teardown(a_program_that_is_none, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
