@@ -33,6 +33,14 @@ main(void)
 		 .provider = "btrfs",
 		 .file_system = "btrfs",
 		 .make_source = make_subvolume},
+		{.name = "reflink on xfs",
+		 .provider = "reflink",
+		 .file_system = "xfs",
+		 .writable = true},
+		{.name = "reflink on btrfs",
+		 .provider = "reflink",
+		 .file_system = "btrfs",
+		 .writable = true},
 	};
 	int failed = 0;
 
