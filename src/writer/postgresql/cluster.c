@@ -160,6 +160,18 @@ cluster_describe(const struct cluster *cl)
 	return j;
 }
 
+int
+cluster_set_up_session(struct pgconn *c, const struct dialect *dialect,
+		       const struct pgconn_limit *limit, struct error *err)
+{
+	for (const char *const *sql = dialect->session; *sql != NULL; sql++) {
+		int rc = pgconn_query(c, limit, *sql, 0, NULL, NULL, err);
+		if (rc < 0)
+			return error_prefix(err, "set up the session (%s)", *sql);
+	}
+	return OK;
+}
+
 /* Rights. */
 
 static const char rights_sql[] =
@@ -284,4 +296,34 @@ cluster_check(const struct cluster *cl, const struct dialect *dialect, struct pg
 	if (rc == OK)
 		rc = check_files(cl, err);
 	return rc;
+}
+
+int
+cluster_tablespaces(struct pgconn *c, const struct pgconn_limit *limit, struct spcmap *ret,
+		    struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	CLEAN(spcmap_done) struct spcmap map = SPCMAP_INIT;
+
+	/* Those without a folder of their own have no location, or one inside the data folder. */
+	int rc = pgconn_query(c, limit,
+			      "SELECT oid::text, pg_tablespace_location(oid) FROM pg_tablespace "
+			      "WHERE pg_tablespace_location(oid) LIKE '/%' ORDER BY oid",
+			      0, NULL, &r, err);
+	if (rc < 0)
+		return error_prefix(err, "list the tablespaces");
+	map.entries = calloc((size_t)PQntuples(r) + 1, sizeof(*map.entries));
+	if (map.entries == NULL)
+		return error_no_memory(err);
+	for (int i = 0; i < PQntuples(r); i++) {
+		struct spcmap_entry *e = &map.entries[map.n++];
+
+		(void)snprintf(e->oid, sizeof(e->oid), "%s", PQgetvalue(r, i, 0));
+		rc = spcmap_move(e, PQgetvalue(r, i, 1), err);
+		if (rc < 0)
+			return rc;
+	}
+	*ret = map;
+	map = SPCMAP_INIT;
+	return OK;
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "writer/postgresql/dialect.h"
 #include "writer/postgresql/pgconn.h"
+#include "writer/postgresql/spcmap.h"
 
 struct cluster {
 	int version_num; /* 150004 */
@@ -44,5 +45,13 @@ json_t *cluster_describe(const struct cluster *cl);
 /* May a backup begin? Each refusal says what to change. */
 CHECKED int cluster_check(const struct cluster *cl, const struct dialect *dialect, struct pgconn *c,
 			  const struct pgconn_limit *limit, struct error *err);
+
+/* The tablespaces that have a folder outside of the data folder, by their numbers. */
+CHECKED int cluster_tablespaces(struct pgconn *c, const struct pgconn_limit *limit,
+				struct spcmap *ret, struct error *err);
+
+/* Before a backup: no time limit of the server's may end this session. */
+CHECKED int cluster_set_up_session(struct pgconn *c, const struct dialect *dialect,
+				   const struct pgconn_limit *limit, struct error *err);
 
 #endif

@@ -4,21 +4,13 @@
  * The order is what makes the backup good: the slot comes before the start, so that no log from the
  * start on can be recycled; the start's checkpoint comes before the first byte is copied; the logs
  * are listed after the stop, and released only when they are stored.
- *
- * That the session is in the very server whose files are copied, and not in another with a copy of
- * them, is proven by the slot: its folder has a name nobody could know, and must appear in ours.
  */
 #include "writer/postgresql/hotbackup.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/json.h"
 #include "writer/postgresql/waltail.h"
 
@@ -26,70 +18,6 @@
  * slow, but one that is silent for this long holds nothing that one could rely upon. */
 #define WATCH_INTERVAL_NS (2 * NS_PER_S)
 #define WATCH_LIMIT_NS (60 * NS_PER_S)
-
-static int
-set_up_session(struct hotbackup *b, const struct pgconn_limit *limit, struct error *err)
-{
-	for (const char *const *sql = b->dialect->session; *sql != NULL; sql++) {
-		int rc = pgconn_query(b->conn, limit, *sql, 0, NULL, NULL, err);
-		if (rc < 0)
-			return error_prefix(err, "set up the session (%s)", *sql);
-	}
-	return OK;
-}
-
-/* The slot. */
-
-static int
-slot_failed(struct hotbackup *b, struct error *err)
-{
-	b->slot[0] = 0;
-	/* configuration_limit_exceeded: somebody was quicker than our check before. */
-	if (strcmp(pgconn_sqlstate(b->conn), "53400") == 0)
-		(void)error_hint(err, "raise max_replication_slots and restart PostgreSQL, or drop "
-				      "a slot nobody needs (SELECT * FROM pg_replication_slots)");
-	return error_prefix(err, "hold the log with a replication slot");
-}
-
-static int
-check_slot_is_here(const struct hotbackup *b, struct error *err)
-{
-	CLEAN(free_ptr) char *path = NULL;
-	struct stat st;
-
-	if (asprintf(&path, "%s/pg_replslot/%s", b->cluster->data_directory, b->slot) < 0)
-		return error_no_memory(err);
-	if (stat(path, &st) == 0)
-		return OK;
-	if (errno != ENOENT)
-		return error_sys(err, ERR_PERMISSION, "look for '%s'", path);
-	(void)error_set(err, ERR_DB_CONFIG,
-			"the server we are connected to does not run in '%s' on this machine",
-			b->cluster->data_directory);
-	return error_hint(err, "host and port in [writer.postgresql] lead to another machine, or "
-			       "to a container whose files are elsewhere: run the backup where "
-			       "PostgreSQL runs");
-}
-
-static int
-create_slot(struct hotbackup *b, const struct pgconn_limit *limit, struct error *err)
-{
-	uint8_t random[8];
-	char hex[2 * sizeof(random) + 1];
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return error_sys(err, ERR_IO, "get random bytes");
-	(void)snprintf(b->slot, sizeof(b->slot), "holdfast_%s",
-		       hex_encode(random, sizeof(random), hex));
-	const char *const params[] = {b->slot};
-	/* Reserved at once, and gone with the session. */
-	int rc = pgconn_query(b->conn, limit,
-			      "SELECT pg_create_physical_replication_slot($1, true, true)", 1,
-			      params, NULL, err);
-	if (rc < 0)
-		return slot_failed(b, err);
-	return check_slot_is_here(b, err);
-}
 
 /* Begin. */
 
@@ -120,36 +48,6 @@ start(struct hotbackup *b, const char *label, const struct pgconn_limit *limit, 
 	return OK;
 }
 
-static int
-list_tablespaces(struct hotbackup *b, const struct pgconn_limit *limit, struct spcmap *ret,
-		 struct error *err)
-{
-	CLEAN(pgconn_result_done) PGresult *r = NULL;
-	CLEAN(spcmap_done) struct spcmap map = SPCMAP_INIT;
-
-	/* Those without a folder of their own have no location, or one inside the data folder. */
-	int rc = pgconn_query(b->conn, limit,
-			      "SELECT oid::text, pg_tablespace_location(oid) FROM pg_tablespace "
-			      "WHERE pg_tablespace_location(oid) LIKE '/%' ORDER BY oid",
-			      0, NULL, &r, err);
-	if (rc < 0)
-		return error_prefix(err, "list the tablespaces");
-	map.entries = calloc((size_t)PQntuples(r) + 1, sizeof(*map.entries));
-	if (map.entries == NULL)
-		return error_no_memory(err);
-	for (int i = 0; i < PQntuples(r); i++) {
-		struct spcmap_entry *e = &map.entries[map.n++];
-
-		(void)snprintf(e->oid, sizeof(e->oid), "%s", PQgetvalue(r, i, 0));
-		rc = spcmap_move(e, PQgetvalue(r, i, 1), err);
-		if (rc < 0)
-			return rc;
-	}
-	*ret = map;
-	map = SPCMAP_INIT;
-	return OK;
-}
-
 /* Watching. */
 
 static const char watch_sql[] =
@@ -163,6 +61,15 @@ check_answer(const struct hotbackup *b, const PGresult *r, struct error *err)
 {
 	if (PQntuples(r) != 1)
 		return error_set(err, ERR_WRITER_FAILED, "watch the session: no answer");
+	if (PQgetisnull(r, 0, 3) || strcmp(PQgetvalue(r, 0, 3), "lost") == 0) {
+		(void)error_set(err, ERR_DB_SESSION_LOST,
+				"the replication slot that held the log for the backup is lost");
+		return error_hint(err, "raise max_slot_wal_keep_size, or set it to -1, and run the "
+				       "backup again");
+	}
+	/* After the end only the logs up to it matter. */
+	if (b->ended)
+		return OK;
 	bool standby = PQgetvalue(r, 0, 0)[0] == 't';
 	unsigned long recovery_timeline = strtoul(PQgetvalue(r, 0, 1), NULL, 10);
 
@@ -182,12 +89,6 @@ check_answer(const struct hotbackup *b, const PGresult *r, struct error *err)
 		return error_hint(err,
 				  "run the backup again, after the standby's next restartpoint "
 				  "(CHECKPOINT on it makes one)");
-	}
-	if (PQgetisnull(r, 0, 3) || strcmp(PQgetvalue(r, 0, 3), "lost") == 0) {
-		(void)error_set(err, ERR_DB_SESSION_LOST,
-				"the replication slot that held the log for the backup is lost");
-		return error_hint(err, "raise max_slot_wal_keep_size, or set it to -1, and run the "
-				       "backup again");
 	}
 	return OK;
 }
@@ -237,18 +138,10 @@ hotbackup_watch(struct hotbackup *b, uint64_t *ret_next_ns, struct error *err)
 
 int
 hotbackup_begin(struct hotbackup *b, const char *label, const struct pgconn_limit *limit,
-		struct spcmap *ret_tablespaces, struct error *err)
+		struct error *err)
 {
-	int rc = set_up_session(b, limit, err);
-	if (rc == OK)
-		rc = create_slot(b, limit, err);
-	if (rc == OK)
-		rc = start(b, label, limit, err);
-	if (rc == OK)
-		rc = hotbackup_prove(b, limit, err);
-	if (rc == OK)
-		rc = list_tablespaces(b, limit, ret_tablespaces, err);
-	return rc;
+	int rc = start(b, label, limit, err);
+	return rc == OK ? hotbackup_prove(b, limit, err) : rc;
 }
 
 /* End. */
@@ -324,20 +217,19 @@ hotbackup_end(struct hotbackup *b, const struct pgconn_limit *limit, json_t **re
 	tail.stop_lsn = b->stop_lsn;
 	tail.label = SLICE(PQgetvalue(r, 0, 1), (size_t)PQgetlength(r, 0, 1));
 	tail.map = SLICE(PQgetvalue(r, 0, 2), (size_t)PQgetlength(r, 0, 2));
-	return waltail_make(&tail, ret_tail, err);
+	rc = waltail_make(&tail, ret_tail, err);
+	b->ended = rc == OK;
+	return rc;
 }
 
 int
 hotbackup_release(struct hotbackup *b, const struct pgconn_limit *limit, struct error *err)
 {
-	const char *const params[] = {b->slot};
-
 	int rc = hotbackup_prove(b, limit, err);
 	if (rc == OK)
-		rc = pgconn_query(b->conn, limit, "SELECT pg_drop_replication_slot($1)", 1, params,
-				  NULL, err);
+		rc = slot_drop(b->conn, limit, b->slot, err);
 	if (rc < 0)
-		return error_prefix(err, "release the log");
+		return rc;
 	b->slot[0] = 0;
 	return OK;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The database's side of one backup: a session that pins the log with a temporary slot, is in
- * backup mode from begin to end, and is watched all the time between. When the session ends, for
- * whatever reason, so do both: nothing is ever left behind in the server.
+ * The database's side of a backup in backup mode: a session whose slot pins the log, is in backup
+ * mode from begin to end, and is watched all the time between. When the session ends, for whatever
+ * reason, so do both: nothing is ever left behind in the server.
  *
- *	hotbackup_begin -> (the mover copies; hotbackup_watch) -> hotbackup_end -> (the mover copies
- *	the logs; hotbackup_watch) -> hotbackup_release
+ *	slot_create -> hotbackup_begin -> (the mover copies, or a snapshot is made; hotbackup_watch)
+ *	-> hotbackup_end -> (the mover copies the logs; hotbackup_watch) -> hotbackup_release
  *
  * hotbackup_cancel may come at any point, also after a failure, and more than once.
  */
@@ -21,7 +21,7 @@
 #include "writer/postgresql/cluster.h"
 #include "writer/postgresql/dialect.h"
 #include "writer/postgresql/pgconn.h"
-#include "writer/postgresql/spcmap.h"
+#include "writer/postgresql/slot.h"
 
 struct hotbackup {
 	/* Lent; must outlive the backup. */
@@ -29,19 +29,18 @@ struct hotbackup {
 	const struct cluster *cluster;
 	const struct dialect *dialect;
 
-	char slot[64]; /* "" while there is none */
+	char slot[SLOT_NAME_MAX]; /* which holds the log; made before */
 	bool in_backup_mode;
+	bool ended; /* nothing but the log is held any more */
 	uint32_t timeline; /* of the start */
 	uint64_t start_lsn;
 	uint64_t stop_lsn; /* 0 before the end */
 	uint64_t asked_ns; /* when the last look at the session was sent; 0: none is open */
 };
 
-/* Set up the session, reserve the log, enter backup mode. ret_tablespaces: those outside of the
- * data folder. On failure: hotbackup_cancel, or close the session. */
+/* Enter backup mode. On failure: hotbackup_cancel, or close the session. */
 CHECKED int hotbackup_begin(struct hotbackup *b, const char *label,
-			    const struct pgconn_limit *limit, struct spcmap *ret_tablespaces,
-			    struct error *err);
+			    const struct pgconn_limit *limit, struct error *err);
 
 /* Between events; never blocks. Call it when the session's descriptor is ready and at *ret_next_ns.
  * Says within seconds when the backup has become worthless. */

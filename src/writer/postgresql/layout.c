@@ -7,6 +7,9 @@
  * Unlogged relations: after a crash, and a restored cluster starts as after a crash, PostgreSQL
  * empties them from their "_init" fork, so only that is kept. They are found by looking for such
  * forks once, when the backup begins. One created later is copied in vain, which is harmless.
+ *
+ * Logs from before the last checkpoint are in pg_wal because a slot, an archive or wal_keep_size
+ * wants them there; recovery of an image does not.
  */
 #include "writer/postgresql/layout.h"
 
@@ -21,13 +24,24 @@
 #include "base/json.h"
 #include "writer/component.h"
 #include "writer/patterns.h"
+#include "writer/postgresql/reach.h"
 
 /* Beyond this many patterns the rest of the unlogged relations is copied; see above. */
 enum { UNLOGGED_PATTERNS_MAX = COMPONENT_LIST_MAX - 4096, NAME_TEXT_MAX = 300 };
 
-static const char *const exclude[] = {
-	/* Logs are held by the slot and come with post-copy, those and no others. */
+/* In backup mode the logs are held by the slot and come with post-copy, those and no others. */
+static const char *const exclude_logs[] = {
 	"pg_wal/*",
+};
+
+/* In an image the logs are part of it; not what tells which were archived, since the copy must not
+ * send any to the original's archive, nor what is in the making. */
+static const char *const exclude_beside_logs[] = {
+	"pg_wal/archive_status/*", "pg_wal/summaries/*",     "pg_wal/xlogtemp.*",
+	"pg_wal/RECOVERYXLOG",     "pg_wal/RECOVERYHISTORY",
+};
+
+static const char *const exclude[] = {
 	/* Slots and the state of running transactions mean nothing in another cluster. */
 	"pg_replslot/*",
 	"pg_dynshmem/*",
@@ -92,14 +106,6 @@ const char *const layout_needed_dirs[] = {
 	"pg_logical/snapshots",
 	"pg_logical/mappings",
 	NULL,
-};
-
-/* Folders that administrators may have moved elsewhere, leaving a symbolic link: they are taken in,
- * so that the restored cluster is whole and touches nobody else's files. */
-static const char *const movable[] = {
-	"base",        "global",      "pg_commit_ts", "pg_dynshmem",  "pg_logical", "pg_multixact",
-	"pg_notify",   "pg_replslot", "pg_serial",    "pg_snapshots", "pg_stat",    "pg_stat_tmp",
-	"pg_subtrans", "pg_twophase", "pg_wal",       "pg_xact",
 };
 
 struct building {
@@ -285,24 +291,51 @@ add_tablespaces(struct building *b, const char *top, struct error *err)
 static int
 add_moved(struct building *b, int top_fd, const char *top, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(movable); i++) {
+	for (const char *const *name = reach_movable; *name != NULL; name++) {
 		CLEAN(free_ptr) char *path = NULL;
 		CLEAN(free_ptr) char *real = NULL;
 		struct stat st;
 
-		if (fstatat(top_fd, movable[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISLNK(st.st_mode))
+		/* They are taken in, so that the restored cluster is whole and touches nobody
+		 * else's files. */
+		if (fstatat(top_fd, *name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
 			continue;
-		if (asprintf(&path, "%s/%s", top, movable[i]) < 0)
+		if (asprintf(&path, "%s/%s", top, *name) < 0)
 			return error_no_memory(err);
 		real = realpath(path, NULL);
 		if (real == NULL)
 			return error_sys(err, ERR_SOURCE, "follow the link '%s'", path);
-		int rc = add_path(b, real, movable[i], false, err);
+		int rc = add_path(b, real, *name, false, err);
 		if (rc < 0)
 			return rc;
 	}
 	return OK;
+}
+
+/* In pg_wal: a log of any timeline that is older than the one recovery begins with. */
+static int
+each_log(struct building *b, int dirfd, const char *at, const char *name, struct error *err)
+{
+	CLEAN(free_ptr) char *path = NULL;
+
+	(void)dirfd;
+	/* The first 8 digits are the timeline. */
+	if (strlen(name) != WALRANGE_NAME_LEN || strspn(name, "0123456789ABCDEF") < strlen(name) ||
+	    strcmp(name + 8, b->l->image->redo_log + 8) >= 0 ||
+	    json_array_size(b->exclude) >= UNLOGGED_PATTERNS_MAX)
+		return OK;
+	if (asprintf(&path, "%s/%s", at, name) < 0)
+		return error_no_memory(err);
+	return add_exact(b, path, "", err);
+}
+
+static int
+leave_out_logs(struct building *b, int top_fd, struct error *err)
+{
+	if (b->l->image == NULL)
+		return add_texts(b->exclude, exclude_logs, ARRAY_SIZE(exclude_logs), err);
+	int rc = add_texts(b->exclude, exclude_beside_logs, ARRAY_SIZE(exclude_beside_logs), err);
+	return rc == OK ? for_each(b, top_fd, "pg_wal", "pg_wal", each_log, err) : rc;
 }
 
 static json_t *
@@ -316,7 +349,8 @@ pages_of(const struct layout *l)
 	}
 	return json_pack("{s:s, s:I, s:b, s:I, s:I, s:o}", "format", "postgresql", "page_size",
 			 (json_int_t)l->cluster->block_size, "checksums",
-			 (int)l->cluster->checksums, "start_lsn", (json_int_t)l->start_lsn,
+			 (int)l->cluster->checksums, "start_lsn",
+			 (json_int_t)(l->image != NULL ? l->image->redo_lsn : l->start_lsn),
 			 "segment_pages", (json_int_t)l->cluster->segment_pages, "match", match);
 }
 
@@ -332,6 +366,8 @@ fill(struct building *b, struct error *err)
 	int rc = add_path(b, top, "", false, err);
 	if (rc == OK)
 		rc = add_moved(b, fd, top, err);
+	if (rc == OK)
+		rc = leave_out_logs(b, fd, err);
 	if (rc == OK)
 		rc = add_texts(b->exclude, exclude, ARRAY_SIZE(exclude), err);
 	if (rc == OK)
@@ -354,7 +390,8 @@ layout_component(const struct layout *l, json_t **ret, struct error *err)
 	(void)layout_version_dir(l->cluster->version_num, l->cluster->catalog_version,
 				 b.version_dir);
 	int rc = fill(&b, err);
-	if (rc == OK)
+	/* In an image nothing is newer than anything else. */
+	if (rc == OK && l->image == NULL)
 		rc = add_texts(latest, last, ARRAY_SIZE(last), err);
 	if (rc < 0)
 		return rc;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What of a cluster's files makes a backup: the component that prepare-snapshot answers with. Reads
- * folders; asks the server nothing.
+ * What of a cluster's files makes a backup, in backup mode or as an image: the component that
+ * prepare-snapshot answers with. Reads folders; asks the server nothing.
  */
 #ifndef HF_POSTGRESQL_LAYOUT_H
 #define HF_POSTGRESQL_LAYOUT_H
@@ -13,12 +13,14 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "writer/postgresql/cluster.h"
+#include "writer/postgresql/image.h"
 #include "writer/postgresql/spcmap.h"
 
 struct layout {
 	const struct cluster *cluster;
 	const struct spcmap *tablespaces; /* those with a folder of their own */
-	uint64_t start_lsn;
+	uint64_t start_lsn; /* in backup mode */
+	const struct image *image; /* NULL: backup mode */
 };
 
 /* The whole "component" object but its metadata: new reference. */

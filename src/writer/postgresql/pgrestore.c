@@ -9,6 +9,7 @@
  */
 #include "writer/postgresql/pgrestore.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
@@ -22,12 +23,14 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "writer/component.h"
+#include "writer/postgresql/control.h"
 #include "writer/postgresql/dialect.h"
 #include "writer/postgresql/layout.h"
 #include "writer/postgresql/osuser.h"
 #include "writer/postgresql/spcmap.h"
+#include "writer/postgresql/walrange.h"
 
-enum { SMALL_FILE_MAX = 1 << 20, LINK_MAX_LEN = 4096 };
+enum { SMALL_FILE_MAX = 1 << 20, LINK_MAX_LEN = 4096, TIMELINES_MAX = 1000 };
 
 /* The metadata, read and checked. */
 struct plan {
@@ -37,7 +40,8 @@ struct plan {
 	unsigned dir_mode;
 	uint64_t wal_segment_bytes;
 	json_t *tablespaces; /* [{"oid", "location"}], borrowed */
-	json_t *wal; /* names, borrowed */
+	bool image; /* made without backup mode */
+	json_t *wal; /* names, borrowed; NULL in an image */
 	const struct dialect *dialect;
 };
 
@@ -52,7 +56,8 @@ read_plan(const json_t *m, struct plan *p, struct error *err)
 		return error_prefix(err, "metadata");
 	if (strcmp(writer, "postgresql") != 0)
 		return error_set(err, ERR_WRITER_FAILED, "this is a backup of '%s'", writer);
-	if (format > PGRESTORE_FORMAT) {
+	p->image = format == PGRESTORE_FORMAT_IMAGE;
+	if (format > PGRESTORE_FORMAT_IMAGE) {
 		(void)error_set(err, ERR_WRITER_FAILED, "made by a newer version of this writer");
 		return error_hint(err, "upgrade Holdfast on this machine");
 	}
@@ -62,7 +67,7 @@ read_plan(const json_t *m, struct plan *p, struct error *err)
 	    json_get_str(m, "data_directory_mode", &mode, err) < 0 ||
 	    json_get_u64(m, "wal_segment_size", &p->wal_segment_bytes, err) < 0 ||
 	    json_get_arr(m, "tablespaces", &p->tablespaces, err) < 0 ||
-	    json_get_arr(m, "wal", &p->wal, err) < 0)
+	    (!p->image && json_get_arr(m, "wal", &p->wal, err) < 0))
 		return error_prefix(err, "metadata");
 	p->version_num = (int)(version % 1000000);
 	p->dir_mode = strcmp(mode, "0750") == 0 ? 0750 : 0700;
@@ -205,6 +210,7 @@ struct finishing {
 	const struct pgrestore *r;
 	struct plan p;
 	int dir; /* the target */
+	struct control control; /* what was restored; from check_identity on */
 };
 
 static int
@@ -249,13 +255,38 @@ read_small(const struct finishing *f, const char *path, struct buf *b, struct er
 	return OK;
 }
 
-/* PG_VERSION, pg_control and backup_label are there and belong to this backup. */
+/* In backup mode, without the label the server would take the copy for a crashed cluster, and ruin it.
+ * An image is one: with a label, left here by somebody else, it would begin elsewhere. */
 static int
-check_identity(const struct finishing *f, struct error *err)
+check_label(const struct finishing *f, struct error *err)
+{
+	static const char *const others[] = {"backup_label", "tablespace_map", "recovery.signal",
+					     "standby.signal"};
+	CLEAN(buf_done) struct buf b = BUF_INIT(SMALL_FILE_MAX + 1);
+	struct stat st;
+
+	if (!f->p.image) {
+		int rc = read_small(f, "backup_label", &b, err);
+		if (rc < 0)
+			return rc;
+		return b.n > 0 ? OK : (int)incomplete(f, "backup_label is empty", err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (fstatat(f->dir, others[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		(void)error_set(err, ERR_TARGET, "'%s/%s' is not part of this restore point",
+				f->r->target, others[i]);
+		return error_hint(err, "remove it, or restore to an empty folder");
+	}
+	return OK;
+}
+
+/* PG_VERSION, pg_control and the label are there and belong to this backup. */
+static int
+check_identity(struct finishing *f, struct error *err)
 {
 	CLEAN(buf_done) struct buf b = BUF_INIT(SMALL_FILE_MAX + 1);
 	char want[24];
-	uint64_t identifier;
 
 	int rc = read_small(f, "PG_VERSION", &b, err);
 	if (rc < 0)
@@ -266,17 +297,12 @@ check_identity(const struct finishing *f, struct error *err)
 	rc = read_small(f, "global/pg_control", &b, err);
 	if (rc < 0)
 		return rc;
-	if (b.n < sizeof(identifier))
-		return incomplete(f, "global/pg_control is cut", err);
-	memcpy(&identifier, b.p, sizeof(identifier));
-	(void)snprintf(want, sizeof(want), "%" PRIu64, identifier);
+	if (control_parse(buf_slice(&b), &f->control, err) < 0)
+		return incomplete(f, "global/pg_control is not one", err);
+	(void)snprintf(want, sizeof(want), "%" PRIu64, f->control.system_identifier);
 	if (strcmp(want, f->p.system_identifier) != 0)
 		return incomplete(f, "global/pg_control is that of another cluster", err);
-	/* Without it the server would take the copy for a crashed cluster, and ruin it. */
-	rc = read_small(f, "backup_label", &b, err);
-	if (rc < 0)
-		return rc;
-	return b.n > 0 ? OK : (int)incomplete(f, "backup_label is empty", err);
+	return check_label(f, err);
 }
 
 static int
@@ -321,6 +347,62 @@ check_log(const struct finishing *f, int wal, const char *name, struct error *er
 	return OK;
 }
 
+/* Whatever is here counts as archived: the original has its own. */
+static int
+mark_all(const struct finishing *f, int wal, struct error *err)
+{
+	int fd = fcntl(wal, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+	int rc = OK;
+
+	if (dir == NULL) {
+		(void)error_sys(err, ERR_TARGET, "open '%s/pg_wal'", f->r->target);
+		fd_close(&fd);
+		return err->code;
+	}
+	rewinddir(dir);
+	while (rc == OK && (e = readdir(dir)) != NULL)
+		if (strspn(e->d_name, "0123456789ABCDEF") >= 8 &&
+		    strlen(e->d_name) <= WALRANGE_NAME_LEN)
+			rc = check_log(f, wal, e->d_name, err);
+	(void)closedir(dir);
+	return rc < 0 ? rc : fs_sync_parent(wal, "archive_status/x", err);
+}
+
+/*
+ * The log from where recovery begins to where it has to go at least is here: of a primary that is the
+ * log it begins with, of a standby every one up to its minimum. (How far it goes beyond, only the
+ * log itself knows; all of pg_wal is of one instant.) Logs before a change of the timeline may
+ * belong to an earlier one.
+ */
+static int
+check_image_logs(const struct finishing *f, int wal, struct error *err)
+{
+	const struct control *c = &f->control;
+	bool standby = c->min_recovery_lsn > c->redo_lsn && c->min_recovery_timeline > 0;
+	uint64_t stop = standby ? c->min_recovery_lsn : c->redo_lsn + 1;
+	uint32_t last_timeline = standby ? MAX(c->min_recovery_timeline, c->timeline) : c->timeline;
+	struct walrange range;
+
+	if (!walrange_make(c->timeline, c->redo_lsn, stop, f->p.wal_segment_bytes, &range) ||
+	    last_timeline - c->timeline > TIMELINES_MAX)
+		return incomplete(f, "global/pg_control names no log", err);
+	for (uint64_t i = range.first; i <= range.last; i++) {
+		char name[WALRANGE_NAME_LEN + 1];
+		struct stat st;
+		bool found = false;
+
+		for (range.timeline = last_timeline; !found && range.timeline >= c->timeline;
+		     range.timeline--)
+			found = fstatat(wal, walrange_name(&range, i, name), &st,
+					AT_SYMLINK_NOFOLLOW) == 0;
+		if (!found)
+			return incomplete(f, name, err);
+	}
+	return mark_all(f, wal, err);
+}
+
 static int
 check_logs(const struct finishing *f, struct error *err)
 {
@@ -328,6 +410,8 @@ check_logs(const struct finishing *f, struct error *err)
 
 	if (wal < 0)
 		return error_sys(err, ERR_TARGET, "open '%s/pg_wal'", f->r->target);
+	if (f->p.image)
+		return check_image_logs(f, wal, err);
 	if (json_array_size(f->p.wal) == 0)
 		return error_set(err, ERR_PROTOCOL, "metadata: no logs");
 	for (size_t i = 0; i < json_array_size(f->p.wal); i++) {
@@ -419,6 +503,51 @@ relocate(const struct finishing *f, struct spcmap *map, struct error *err)
 	return OK;
 }
 
+/* The tablespaces as the metadata has them. */
+static int
+read_tablespaces(const struct finishing *f, struct spcmap *ret, struct error *err)
+{
+	CLEAN(buf_done) struct buf b = BUF_INIT(SPCMAP_LOCATION_MAX);
+	CLEAN(spcmap_done) struct spcmap map = SPCMAP_INIT;
+	size_t n = json_array_size(f->p.tablespaces);
+	const char *location = NULL, *oid = NULL;
+
+	map.entries = calloc(n + 1, sizeof(*map.entries));
+	if (map.entries == NULL)
+		return error_no_memory(err);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *t = json_array_get(f->p.tablespaces, i);
+		struct spcmap_entry *e = &map.entries[i];
+
+		if (json_get_str(t, "oid", &oid, err) < 0 ||
+		    path_of(json_object_get(t, "location"), &b, &location, err) < 0)
+			return error_prefix(err, "metadata");
+		size_t digits = strspn(oid, "0123456789");
+		if (digits == 0 || oid[digits] != 0 || digits >= sizeof(e->oid) ||
+		    location[0] != '/')
+			return error_set(err, ERR_PROTOCOL,
+					 "metadata: '%s' is not the number of a tablespace", oid);
+		memcpy(e->oid, oid, digits + 1);
+		map.n++;
+		int rc = spcmap_move(e, location, err);
+		if (rc < 0)
+			return rc;
+	}
+	*ret = map;
+	map = SPCMAP_INIT;
+	return OK;
+}
+
+/* An image has no map: the server goes by the links alone. */
+static int
+place_tablespaces(const struct finishing *f, struct error *err)
+{
+	CLEAN(spcmap_done) struct spcmap map = SPCMAP_INIT;
+
+	int rc = read_tablespaces(f, &map, err);
+	return rc == OK ? relocate(f, &map, err) : rc;
+}
+
 static int
 rewrite_map(const struct finishing *f, struct error *err)
 {
@@ -474,6 +603,6 @@ pgrestore_finish(const struct pgrestore *r, struct error *err)
 	if (rc == OK)
 		rc = check_logs(&f, err);
 	if (rc == OK)
-		rc = rewrite_map(&f, err);
+		rc = f.p.image ? place_tablespaces(&f, err) : rewrite_map(&f, err);
 	return rc == OK ? fs_sync_parent(dir, NULL, err) : rc;
 }

@@ -13,7 +13,9 @@
 #include "base/base.h"
 #include "base/error.h"
 
-enum { PGRESTORE_FORMAT = 1 }; /* "format" in the metadata */
+/* "format" in the metadata: of a backup made in backup mode; of an image, which earlier versions of
+ * this writer would take for an incomplete one. */
+enum { PGRESTORE_FORMAT = 1, PGRESTORE_FORMAT_IMAGE = 2 };
 
 struct pgrestore {
 	json_t *metadata; /* the component's, as prepare-snapshot and post-copy gave it */
@@ -27,9 +29,9 @@ CHECKED int pgrestore_check(const struct pgrestore *r, struct error *err);
 
 /*
  * After the files are there: check that they are complete, create the folders whose contents are
- * not kept, point tablespace_map to where the tablespaces are now, and mark the logs as archived,
- * so that the new cluster does not send them to the old one's archive. Run by root it first becomes
- * the owner of the target.
+ * not kept, point tablespace_map, if there is to be one, and the links in pg_tblspc to where the
+ * tablespaces are now, and mark the logs as archived, so that the new cluster does not send them to
+ * the old one's archive. Run by root it first becomes the owner of the target.
  */
 CHECKED int pgrestore_finish(const struct pgrestore *r, struct error *err);
 

@@ -153,12 +153,12 @@ teardown(void **state)
 }
 
 static struct component *
-component_of(const struct cluster *cl)
+component_of(const struct cluster *cl, const struct image *image)
 {
 	char oid_a[] = "16400", oid_b[] = "16401";
 	struct spcmap_entry entries[2] = {{.location = spc}, {.location = in_data}};
 	struct spcmap map = {2, entries};
-	struct layout l = {cl, &map, 0x2000028};
+	struct layout l = {cl, &map, 0x2000028, image};
 	struct component *c = NULL;
 	struct error err = ERROR_INIT;
 	json_t *j = NULL;
@@ -188,7 +188,7 @@ static void
 test_files(void **arg)
 {
 	struct cluster cl = some_cluster();
-	struct component *c = component_of(&cl);
+	struct component *c = component_of(&cl, NULL);
 
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -212,7 +212,7 @@ static void
 test_paths(void **arg)
 {
 	struct cluster cl = some_cluster();
-	struct component *c = component_of(&cl);
+	struct component *c = component_of(&cl, NULL);
 
 	(void)arg;
 	assert_int_equal(c->n_paths, 4);
@@ -230,13 +230,49 @@ test_paths(void **arg)
 	component_free(c);
 }
 
+/* An image: the logs from where recovery begins are in, and everything else is as in backup mode. */
+static void
+test_image(void **arg)
+{
+	static const struct file logs[] = {
+		{"pg_wal/000000010000000000000001", false, false},
+		{"pg_wal/000000020000000000000002", false, false},
+		{"pg_wal/000000020000000000000003", true, false},
+		{"pg_wal/000000010000000000000003", true, false},
+		{"pg_wal/000000020000000000000004", true, false},
+		{"pg_wal/00000002.history", true, false},
+		{"pg_wal/archive_status/000000020000000000000003.done", false, false},
+		{"pg_wal/xlogtemp.77", false, false},
+	};
+	struct cluster cl = some_cluster();
+	struct image image = {.redo_lsn = 0x3000028, .redo_log = "000000020000000000000003"};
+	int dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(logs); i++)
+		touch(dir, logs[i].name);
+	(void)close(dir);
+	struct component *c = component_of(&cl, &image);
+	for (size_t i = 0; i < ARRAY_SIZE(logs); i++)
+		if (is_kept(c, logs[i].name) != logs[i].kept)
+			fail_msg("'%s' should%s be kept", logs[i].name, logs[i].kept ? "" : " not");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (is_kept(c, files[i].name) != files[i].kept)
+			fail_msg("'%s' should%s be kept", files[i].name,
+				 files[i].kept ? "" : " not");
+	assert_false(component_excludes(c, "pg_wal/archive_status"));
+	assert_false(component_is_last(c, "global/pg_control"));
+	assert_int_equal(c->pages.start_lsn, 0x3000028);
+	component_free(c);
+}
+
 static void
 test_no_folder(void **arg)
 {
 	char nowhere[] = "/tmp/hf-layout-none/at/all";
 	struct cluster cl = some_cluster();
 	struct spcmap map = SPCMAP_INIT;
-	struct layout l = {&cl, &map, 1};
+	struct layout l = {&cl, &map, 1, NULL};
 	struct error err = ERROR_INIT;
 	json_t *j = NULL;
 
@@ -252,6 +288,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_no_folder),
 	};
 
