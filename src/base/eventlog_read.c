@@ -19,6 +19,13 @@
 /* A writer may go past the limit before it sees it. */
 enum { READ_MAX = 2 * EVENTLOG_BYTES_MAX };
 
+/* Jobs are UUIDs in braces, which people may leave out. */
+static const char *
+without_brace(const char *job)
+{
+	return job[0] == '{' ? job + 1 : job;
+}
+
 bool
 eventlog_read_wanted(const struct eventlog_filter *filter, const struct event *e)
 {

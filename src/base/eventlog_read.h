@@ -13,7 +13,7 @@
 
 /* All zero: everything. */
 struct eventlog_filter {
-	const char *job; /* beginning of a job's id; also finds events of its snapshot set */
+	const char *job; /* beginning of a job's id, with or without its brace */
 	uint64_t since_ns; /* wall clock */
 	enum log_level level; /* this one and what is more serious */
 	size_t last; /* only the newest so many */
