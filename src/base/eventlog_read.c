@@ -33,7 +33,10 @@ eventlog_read_wanted(const struct eventlog_filter *filter, const struct event *e
 		return false;
 	if (filter->level != 0 && e->level > filter->level)
 		return false;
-	return filter->job == NULL || strncasecmp(e->job, filter->job, strlen(filter->job)) == 0;
+	if (filter->job == NULL)
+		return true;
+	const char *prefix = without_brace(filter->job);
+	return strncasecmp(without_brace(e->job), prefix, strlen(prefix)) == 0;
 }
 
 /* One line, without its newline. Only want of memory is an error. */

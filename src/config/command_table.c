@@ -200,6 +200,89 @@ const struct command command_table[COMMAND_COUNT] = {
 		.flags = {FLAG_WRITER, FLAG_ONE_FILE_SYSTEM, FLAG_PROVIDER},
 		.examples = {{"holdfast plan /etc --writer postgresql", "before the first backup"}},
 	},
+	[COMMAND_WRITERS] = {
+		.name = "writers",
+		.summary = "show the writers, their state and their last error",
+		.text = "Shows each writer that can take part in a backup, as 'vssadmin list writers' "
+			"does: the programs holdfast-writer-NAME that are installed. Each is started and "
+			"asked who it is. State and last error are those of the last backup, kept since, "
+			"unless the writer cannot even say who it is now.",
+		.operands = {"NAME...", 0, UINT_MAX, "Names of writers; without, all that are there."},
+		.examples = {{"holdfast writers", "before a backup, or after one that failed"}},
+	},
+	[COMMAND_SNAPSHOTS] = {
+		.name = "snapshots",
+		.summary = "show the snapshots that are held now",
+		.text = "Shows each snapshot set that is held on this host, as 'vssadmin list shadows' "
+			"does: since when, for which job, until when if no keep-alive comes, and where "
+			"its snapshots are. What is shown is read from the journals of the guards; "
+			"reading needs the rights of the user who runs the backups.",
+		.examples = {{"holdfast snapshots", "what is held, and for whom"}},
+	},
+	[COMMAND_RELEASE] = {
+		.name = "release",
+		.summary = "let a held snapshot set go, or remove leftovers",
+		.text = "With SET, ends the hold on that snapshot set: the backup that uses it fails, and "
+			"says why. With --leftovers, removes what backups that were killed, or a machine "
+			"that went down, have left behind; sets that somebody holds are not touched.\n"
+			"\n"
+			"Only what carries our mark and is in our journal is ever removed. What is not "
+			"provably ours is named and left alone.",
+		.operands = {"SET", 0, 1, "A snapshot set: its id, or the beginning of it."},
+		.flags = {FLAG_LEFTOVERS},
+		.examples = {
+			{"holdfast release 3f2504e0", "the set whose id begins so"},
+			{"holdfast release --leftovers", "after a crash"},
+		},
+	},
+	[COMMAND_TEST] = {
+		.name = "test",
+		.summary = "drive writers and snapshots through the steps of a backup",
+		.text = "Does what a backup does but for moving data: gathers and prepares the writers, "
+			"creates the snapshot set, holds it under keep-alives, finishes, completes. After "
+			"each step it prints the status of each writer:\n"
+			"\n"
+			"Status for writer PostgreSQL Writer: STABLE(0x00000000)\n"
+			"\n"
+			"So a writer, a provider or the keep-alives can be tried without a backup. Nothing "
+			"is read and nothing stored; without --no-complete writers are told that a backup "
+			"is complete, and may release logs: say --type copy if they must not.",
+		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to snapshot."},
+		.flags = {FLAG_WRITER, FLAG_UNTIL, FLAG_NO_COMPLETE, FLAG_NO_KEEP_ALIVE, FLAG_HOLD,
+			  FLAG_TYPE, FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT},
+		.examples = {
+			{"holdfast test --writer postgresql --type copy", "the whole sequence"},
+			{"holdfast test --hold 30s --no-keep-alive --snapshot-timeout 10s /srv",
+			 "see a snapshot expire"},
+		},
+	},
+	[COMMAND_EVENTS] = {
+		.name = "events",
+		.summary = "show what happened to jobs, snapshots and writers",
+		.text = "Shows the event log of this host, oldest first. It is kept across restarts, "
+			"within bounds; every kind of event has a number that does not change. 'holdfast "
+			"explain NUMBER' tells what one means, doc/events.md lists all.",
+		.flags = {FLAG_JOB, FLAG_SINCE, FLAG_LEVEL, FLAG_FOLLOW},
+		.examples = {
+			{"holdfast events --since 24h --level warning", "what went wrong since yesterday"},
+			{"holdfast events --follow", "as it happens"},
+		},
+	},
+	[COMMAND_EXPLAIN] = {
+		.name = "explain",
+		.summary = "tell the story of a job, or what a code means",
+		.text = "With a job, tells what happened in plain words, with the times: how it went, why "
+			"it ended as it did, and which setting would have helped. With a code, tells what "
+			"it means, what to do, and whether a retry is worthwhile: an error's name "
+			"(LEASE_ENDED) or number, a code of VSS (0x800401fd, VSS_E_WRITERERROR_RETRYABLE, "
+			"or as a decimal number), an event's name or number (2101).",
+		.operands = {"JOB|CODE", 1, 1,
+			     "A job: its id, the beginning of its id, or 'latest'. Or a code."},
+		.examples = {
+			{"holdfast explain latest", "the last backup of this host"},
+			{"holdfast explain 0x800401fd", "a code from another program's log"},
+		},
+	},
 	[COMMAND_CONFIG_SHOW] = {
 		.name = "config show",
 		.summary = "show settings and where they come from",

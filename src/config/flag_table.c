@@ -117,6 +117,28 @@ const struct flag flag_table[FLAG_COUNT] = {
 			      "prune even if there is no restore point at all, which gives back "
 			      "everything"},
 
+	/* release, events, test */
+	[FLAG_LEFTOVERS] = {"leftovers", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			    "remove what backups that were interrupted have left"},
+	[FLAG_JOB] = {"job", 0, FLAG_VALUE, "JOB", OPTION_NONE,
+		      "only of this job: its id, the beginning of its id, or 'latest'"},
+	[FLAG_SINCE] = {"since", 0, FLAG_VALUE, "TIME", OPTION_NONE,
+			"only from then on: '2h' ago, or a local time as '2026-11-22 14:25'"},
+	[FLAG_LEVEL] = {"level", 0, FLAG_VALUE, "LEVEL", OPTION_NONE,
+			"only these and more serious ones: error, warning, notice, info"},
+	[FLAG_FOLLOW] = {"follow", 'f', FLAG_SWITCH, NULL, OPTION_NONE,
+			 "go on, and show events as they come"},
+	[FLAG_UNTIL] = {"until", 0, FLAG_VALUE, "STEP", OPTION_NONE,
+			"stop after this step: gather, prepare, create, finish or complete"},
+	[FLAG_NO_COMPLETE] = {"no-complete", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			      "leave out BackupComplete: logs must then not be released"},
+	[FLAG_NO_KEEP_ALIVE] = {"no-keep-alive", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+				"send no keep-alives: the snapshot must then be let go"},
+	[FLAG_HOLD] = {"hold", 0, FLAG_VALUE, "DURATION", OPTION_NONE,
+		       "hold the snapshot for so long"},
+	[FLAG_TYPE] = {"type", 0, FLAG_VALUE, "TYPE", OPTION_NONE,
+		       "what the writers are told: full, copy, incremental, differential or log"},
+
 	/* config show */
 	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			    "show every setting, not only those that were set"},

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* holdfast test */
+#include "cli/cli.h"
+
+int
+verb_test(struct cli *cli, struct error *err)
+{
+	(void)cli;
+	return error_set(err, ERR_USAGE, "not yet");
+}
