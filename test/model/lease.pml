@@ -53,7 +53,7 @@ proctype Requester() {
 	byte mine;
 
 	do
-	:: mine == 0 && now < END -> atomic {
+	:: atomic { mine == 0 && now < END ->
 		if
 		:: guard && state == ENDED && epoch < EPOCHS ->
 			epoch++;
