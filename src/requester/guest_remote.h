@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A guest that is reached through its agent (doc/api.md). Each kind of traffic has connections of its
+ * own: orders, keep-alives (which never wait behind bulk data), the stream of MoveData, and the data
+ * itself (requester/crew.h).
+ *
+ * A connection that is lost is opened anew for as long as the lease lives, and what was asked is asked
+ * again: the agent knows orders by name, operations by number. What happens to connections is
+ * told by guest->say, from the thread that drives. When no keep-alive has arrived for the time to live
+ * the lease counts as ended, whatever the agent may say later.
+ */
+#ifndef HF_REQUESTER_GUEST_REMOTE_H
+#define HF_REQUESTER_GUEST_REMOTE_H
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "base/error.h"
+#include "requester/guest.h"
+#include "requester/http.h"
+
+struct guest_remote_options {
+	const struct http_place *place; /* outlives the guest */
+	const char *name; /* of the guest, for people */
+	unsigned connections; /* for data; 0: 4 */
+	/* Called by close(), last: what the place needs. May be NULL. */
+	void (*done)(void *arg);
+	void *done_arg;
+};
+
+/* Says hello: there is an agent, of a version that we know. On failure `done` is not called. */
+CHECKED int guest_remote_open(const struct guest_remote_options *options, struct guest **ret,
+			      struct error *err);
+
+/*
+ * Any function of the agent by its name in doc/api.md: for listings. args may be NULL. Not for a guest of
+ * this process (ERR_BAD_STATE).
+ */
+CHECKED int guest_remote_call(struct guest *g, const char *function, json_t *args, json_t **ret,
+			      struct error *err);
+
+#endif
