@@ -88,6 +88,7 @@ struct start {
 	const struct spawn_plan *plan;
 	char *const *argv;
 	pid_t parent;
+	bool group;
 	struct pipe_pair in, out, errout, report;
 };
 
@@ -124,6 +125,8 @@ child_run(const struct start *s)
 	    dup3(s->report.theirs, REPORT_FD, O_CLOEXEC) < 0)
 		child_fail(s->report.theirs, STEP_DESCRIPTORS);
 	closefrom(REPORT_FD + 1);
+	if (s->group)
+		(void)setpgid(0, 0); /* cannot fail in a fresh child */
 	if (spawn_plan_become(s->plan) < 0)
 		child_fail(REPORT_FD, STEP_USER);
 	/* After the change of user, which resets it. The parent may have died before. */
@@ -222,6 +225,7 @@ start_child(struct start *s, struct child *ret, struct error *err)
 	if (rc < 0)
 		return rc;
 	s->parent = getpid();
+	c.group = s->group;
 	c.pid = fork_blocked();
 	if (c.pid == 0)
 		child_run(s);
@@ -244,14 +248,15 @@ start_child(struct start *s, struct child *ret, struct error *err)
 	return OK;
 }
 
-int
-child_start(char *const argv[], const char *user, struct child *ret, struct error *err)
+static int
+start_as(char *const argv[], const char *user, bool group, struct child *ret, struct error *err)
 {
 	CLEAN(spawn_plan_done) struct spawn_plan plan = {0};
 	CLEAN(start_done)
 	struct start s = {
 		.plan = &plan,
 		.argv = argv,
+		.group = group,
 		.in = PIPE_PAIR_INIT,
 		.out = PIPE_PAIR_INIT,
 		.errout = PIPE_PAIR_INIT,
@@ -263,6 +268,18 @@ child_start(char *const argv[], const char *user, struct child *ret, struct erro
 	return OK;
 }
 
+int
+child_start(char *const argv[], const char *user, struct child *ret, struct error *err)
+{
+	return start_as(argv, user, false, ret, err);
+}
+
+int
+child_start_group(char *const argv[], const char *user, struct child *ret, struct error *err)
+{
+	return start_as(argv, user, true, ret, err);
+}
+
 /* Take the status of a child that has ended. */
 static int
 reap(struct child *c, int *ret_status, struct error *err)
@@ -270,6 +287,9 @@ reap(struct child *c, int *ret_status, struct error *err)
 	int status = 0;
 	pid_t pid;
 
+	/* Before the group's number can be somebody else's. */
+	if (c->group)
+		(void)kill(-c->pid, SIGKILL);
 	do
 		pid = waitpid(c->pid, &status, 0);
 	while (pid < 0 && errno == EINTR);
@@ -299,7 +319,7 @@ child_kill(struct child *c)
 	int status;
 
 	if (c->pid > 0) {
-		(void)kill(c->pid, SIGKILL);
+		(void)kill(c->group ? -c->pid : c->pid, SIGKILL);
 		/* A process stuck in the kernel must not take us with it: init will reap it. */
 		if (c->pidfd < 0 ||
 		    wait_readable(c->pidfd, clock_boot_ns() + REAP_LIMIT_NS, NULL) == 1)

@@ -21,6 +21,7 @@ struct child {
 	int in; /* our end of its standard input, -1 if none */
 	int out;
 	int errout;
+	bool group; /* ends with all it started */
 };
 
 #define CHILD_INIT ((struct child){.pidfd = -1, .in = -1, .out = -1, .errout = -1})
@@ -29,6 +30,11 @@ struct child {
  * descriptors, ours CLOEXEC and non-blocking. If `user` is not NULL the child first becomes that
  * user (root only). A program that cannot be executed is reported here: ERR_SPAWN. */
 CHECKED int child_start(char *const argv[], const char *user, struct child *ret, struct error *err);
+/* The same, in a process group of its own, which is killed as a whole when the program ends, wanted or
+ * not: nothing that it started stays, holding its pipes or a database's lock. (A terminal's signals do
+ * not reach it.) */
+CHECKED int child_start_group(char *const argv[], const char *user, struct child *ret,
+			      struct error *err);
 /* Wait until the deadline (boot clock); 1 ended (*ret_status as of waitpid), 0 still running. */
 CHECKED int child_wait(struct child *c, uint64_t deadline_ns, int *ret_status, struct error *err);
 /* SIGKILL, reap, close everything. Safe on CHILD_INIT and twice; for CLEAN(). */

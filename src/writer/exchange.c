@@ -2,7 +2,8 @@
 
 /*
  * One loop serves all three pipes of the program, so that neither side can block the other: while a
- * request is written, replies and complaints are read.
+ * request is written, replies and complaints are read. Its end is known by its process, not by its
+ * pipes, which others may hold.
  */
 #include "writer/exchange.h"
 
@@ -49,7 +50,7 @@ exchange_open(const char *path, struct exchange *ret, struct error *err)
 	if (copy == NULL)
 		return error_no_memory(err);
 	*ret = (struct exchange){.child = CHILD_INIT};
-	int rc = child_start(argv, NULL, &ret->child, err);
+	int rc = child_start_group(argv, NULL, &ret->child, err);
 	if (rc < 0)
 		return rc;
 	lines_init(&ret->lines, WIRE_LARGE_MAX);
@@ -255,6 +256,21 @@ take_output(struct exchange *x, struct call *c, struct error *err)
 	return more;
 }
 
+/* The process is gone. What it said before it went may still be here, held open by something that it
+ * started; a reply among that counts, as if it had gone later. */
+static int
+take_last_words(struct exchange *x, struct call *c, struct error *err)
+{
+	for (int i = 0; i < LOOK_READS_MAX && c->reply == NULL; i++) {
+		int rc = take_output(x, c, err);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			break;
+	}
+	return c->reply != NULL ? OK : (int)give_up_ended(x, err);
+}
+
 static int
 push_request(struct exchange *x, struct call *c, struct error *err)
 {
@@ -283,6 +299,7 @@ serve_pipes(struct exchange *x, struct call *c, const char *event, uint64_t time
 		{.fd = x->child.out, .events = POLLIN},
 		{.fd = x->child.errout, .events = POLLIN},
 		{.fd = c->out.n > 0 ? x->child.in : -1, .events = POLLOUT},
+		{.fd = x->child.pidfd, .events = POLLIN},
 	};
 	struct error why = ERROR_INIT;
 
@@ -306,6 +323,8 @@ serve_pipes(struct exchange *x, struct call *c, const char *event, uint64_t time
 		if (rc < 0)
 			return rc;
 	}
+	if (p[3].revents != 0)
+		return take_last_words(x, c, err);
 	return p[0].revents != 0 ? take_output(x, c, err) : OK;
 }
 
@@ -368,6 +387,14 @@ exchange_call(struct exchange *x, json_t *request, size_t reply_max, uint64_t ti
 	return OK;
 }
 
+static bool
+has_ended(const struct exchange *x)
+{
+	struct pollfd p = {.fd = x->child.pidfd, .events = POLLIN};
+
+	return x->child.pid != 0 && poll(&p, 1, 0) == 1;
+}
+
 int
 exchange_look(struct exchange *x, struct error *err)
 {
@@ -383,6 +410,9 @@ exchange_look(struct exchange *x, struct error *err)
 		if (rc == 0)
 			break;
 	}
+	/* Something it started may keep its output open. */
+	if (has_ended(x))
+		return take_last_words(x, &nothing, err);
 	if (x->failure.code != OK && err != NULL)
 		*err = x->failure;
 	return x->failure.code;

@@ -186,6 +186,19 @@ fail_with(struct fake *f, enum writer_event event, const char *code, const char 
 	json_decref(reply);
 }
 
+/* A process of the writer's own that keeps its pipes, and goes on as the writer if it is to. */
+static void
+leave_child(bool goes_on)
+{
+	pid_t pid = fork();
+
+	if (pid == 0 && goes_on)
+		return;
+	if (pid == 0)
+		wait_for_the_end();
+	_exit(5);
+}
+
 /* Misdeeds that end the writer or leave it silent. */
 static void
 misbehave_for_good(struct fake *f, enum writer_event event, const char *what)
@@ -196,6 +209,19 @@ misbehave_for_good(struct fake *f, enum writer_event event, const char *what)
 		(void)fputs("first line\nout of \033[31mcoffee\n", stderr);
 		_exit(3);
 	}
+	if (strcmp(what, "stubborn") == 0) {
+		for (int sig = 1; sig < NSIG; sig++)
+			(void)signal(sig, SIG_IGN);
+		wait_for_the_end();
+	}
+	if (strcmp(what, "stop") == 0)
+		(void)raise(SIGSTOP);
+	if (strcmp(what, "late") == 0)
+		(void)nanosleep(&(struct timespec){.tv_nsec = 900000000}, NULL);
+	if (strcmp(what, "orphan") == 0)
+		leave_child(false);
+	if (strcmp(what, "daemon") == 0)
+		leave_child(true);
 	if (strcmp(what, "kill") == 0)
 		(void)raise(SIGKILL);
 	if (strcmp(what, "close") == 0) {
@@ -240,6 +266,9 @@ answer_wrongly(struct fake *f, enum writer_event event, const char *what)
 		say("{\"state\":1,\"error\":\"no\"}\n");
 	} else if (strcmp(what, "seq") == 0) {
 		f->seq += 1;
+		say(right_reply(f, event));
+	} else if (strcmp(what, "seq-old") == 0) {
+		f->seq -= 1;
 		say(right_reply(f, event));
 	} else if (strcmp(what, "twice") == 0) {
 		text = right_reply(f, event);
@@ -290,6 +319,10 @@ serve(struct fake *f, enum writer_event event)
 	}
 	if (now && strcmp(f->what, "then-exit") == 0)
 		_exit(4);
+	if (now && strcmp(f->what, "then-orphan") == 0)
+		leave_child(false);
+	if (now && strcmp(f->what, "then-stop") == 0)
+		(void)raise(SIGSTOP);
 	if (now && strcmp(f->what, "then-deaf") == 0)
 		wait_for_the_end();
 	if (now && strcmp(f->what, "then-flood") == 0) {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -98,7 +99,13 @@ run_to_end(struct writer *w, struct error *err)
 static void
 assert_no_children(void)
 {
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	uint64_t until_ns = clock_boot_ns() + 5 * NS_PER_S;
+	pid_t pid;
+
+	/* Those of the writer's own fall to us, and were killed with it: they only need reaping. */
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0)
+		if (pid == 0 && clock_boot_ns() > until_ns)
+			fail_msg("a process of the writer's still runs");
 	assert_int_equal(errno, ECHILD);
 }
 
@@ -198,6 +205,20 @@ static const struct hostile {
 	 WRITER_FAILED_AT_FREEZE},
 	{"freeze", "seq", LONG_NS, ERR_PROTOCOL, "a reply to request 6, which is not open", true,
 	 WRITER_FAILED_AT_FREEZE},
+	{"freeze", "seq-old", LONG_NS, ERR_PROTOCOL, "a reply to request 4, which is not open",
+	 true, WRITER_FAILED_AT_FREEZE},
+	{"freeze", "stubborn", SHORT_NS, ERR_WRITER_TIMEOUT, "did not answer 'freeze'", true,
+	 WRITER_FAILED_AT_FREEZE},
+	{"freeze", "stop", SHORT_NS, ERR_WRITER_TIMEOUT, "did not answer 'freeze'", true,
+	 WRITER_FAILED_AT_FREEZE},
+	{"thaw", "late", SHORT_NS, ERR_WRITER_TIMEOUT, "did not answer 'thaw'", true,
+	 WRITER_FAILED_AT_THAW},
+	{"freeze", "orphan", LONG_NS, ERR_WRITER_DIED, "ended with exit code 5", true,
+	 WRITER_FAILED_AT_FREEZE},
+	{"post-snapshot", "then-orphan", LONG_NS, ERR_WRITER_DIED, "exit code 5", true,
+	 WRITER_FAILED_AT_BACKUP_COMPLETE},
+	{"post-snapshot", "then-stop", SHORT_NS, ERR_WRITER_TIMEOUT, "did not answer 'post-copy'",
+	 true, WRITER_FAILED_AT_BACKUP_COMPLETE},
 	{"freeze", "state", LONG_NS, ERR_PROTOCOL,
 	 "after 'freeze' the writer is 'Waiting for completion'", true, WRITER_FAILED_AT_THAW},
 	{"identify", "empty", LONG_NS, ERR_PROTOCOL, "field 'metadata' is missing", true,
@@ -258,6 +279,86 @@ test_hostile(void **arg)
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_SIZE(hostiles); i++)
 		meet(&hostiles[i]);
+}
+
+/* Silence and death at every event of a backup, each with its own state, and VSS's code. */
+static void
+test_every_event(void **arg)
+{
+	static const struct {
+		const char *event;
+		enum writer_state state;
+	} all[] = {
+		{"identify", WRITER_FAILED_AT_IDENTIFY},
+		{"prepare-backup", WRITER_FAILED_AT_PREPARE_BACKUP},
+		{"prepare-snapshot", WRITER_FAILED_AT_PREPARE_SNAPSHOT},
+		{"freeze", WRITER_FAILED_AT_FREEZE},
+		{"thaw", WRITER_FAILED_AT_THAW},
+		{"post-snapshot", WRITER_FAILED_AT_POST_SNAPSHOT},
+		{"post-copy", WRITER_FAILED_AT_BACKUP_COMPLETE},
+		{"backup-complete", WRITER_FAILED_AT_BACKUP_COMPLETE},
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct hostile h = {all[i].event, "hang", SHORT_NS,    ERR_WRITER_TIMEOUT,
+				    all[i].event, true,   all[i].state};
+		meet(&h);
+		assert_int_equal(error_hresult(h.code), 0x800423f2);
+		h.what = "kill";
+		h.timeout_ns = LONG_NS;
+		h.code = ERR_WRITER_DIED;
+		h.says = "signal 9";
+		meet(&h);
+		assert_int_equal(error_hresult(h.code), 0x800423f3);
+	}
+	assert_int_equal(error_hresult(ERR_WRITER_FAILED), 0x800423f4);
+	assert_int_equal(error_hresult(ERR_PROTOCOL), 0x800423f4);
+}
+
+/* A writer that goes into the background has ended, even if what goes on there answers: what it froze
+ * could not be ended with it. Noticed at once, or by the next event if the answer was quicker. */
+static void
+test_daemon(void **arg)
+{
+	struct error err = ERROR_INIT;
+	struct writer *w = started("fake", "freeze", "daemon", LONG_NS);
+
+	(void)arg;
+	assert_int_equal(run_to_end(w, &err), ERR_WRITER_DIED);
+	assert_non_null(strstr(err.msg, "ended with exit code 5"));
+	assert_no_children();
+	writer_close(w);
+}
+
+/* What was frozen is thawed, or its writer dead, at the deadline of the freeze, whatever other limits
+ * say. */
+static void
+test_freeze_deadline(void **arg)
+{
+	static const char *const at[] = {"freeze", "thaw"};
+	const struct writer_moment moment = {.provider = "direct", .label = "label"};
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		struct error err = ERROR_INIT;
+		struct writer *w = started("fake", at[i], "hang", LONG_NS);
+		struct component *c = NULL;
+
+		assert_int_equal(writer_identify(w, &err), OK);
+		assert_int_equal(writer_prepare_backup(w, "full", &err), OK);
+		assert_int_equal(writer_prepare_snapshot(w, &moment, &c, &err), OK);
+		component_free(c);
+		uint64_t deadline_ns = clock_boot_ns() + SHORT_NS;
+		int rc = writer_freeze(w, deadline_ns, &err);
+		if (rc == OK)
+			rc = writer_thaw(w, &err);
+		assert_int_equal(rc, ERR_WRITER_TIMEOUT);
+		assert_true(clock_boot_ns() >= deadline_ns);
+		assert_true(clock_boot_ns() - deadline_ns < 5 * NS_PER_S);
+		assert_no_children();
+		writer_close(w);
+	}
 }
 
 /* A second reply to one request may be met by this call or the next: either way it ends there. */
@@ -375,14 +476,23 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),           cmocka_unit_test(test_restore),
-		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_two_replies),
-		cmocka_unit_test(test_lost_is_seen),   cmocka_unit_test(test_deaf),
-		cmocka_unit_test(test_does_not_leave), cmocka_unit_test(test_cannot_start),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_daemon),
+		cmocka_unit_test(test_every_event),
+		cmocka_unit_test(test_freeze_deadline),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_two_replies),
+		cmocka_unit_test(test_lost_is_seen),
+		cmocka_unit_test(test_deaf),
+		cmocka_unit_test(test_does_not_leave),
+		cmocka_unit_test(test_cannot_start),
 	};
 	int status;
 
 	if (argc > 0 && fake_run(argv[0], &status))
 		return status;
+	/* So that what a writer leaves behind is ours to find. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
