@@ -143,7 +143,8 @@ ask(int tty, const char *prompt, uint8_t *text, size_t size, size_t *ret_n, stru
 }
 
 int
-password_from_terminal(const char *prompt, bool confirm, struct secret **ret, struct error *err)
+password_from_terminal(const char *prompt, const char *otherwise, bool confirm, struct secret **ret,
+		       struct error *err)
 {
 	CLEAN(fd_close) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	uint8_t text[2][PASSWORD_MAX + 1];
@@ -152,8 +153,7 @@ password_from_terminal(const char *prompt, bool confirm, struct secret **ret, st
 
 	if (tty < 0) {
 		error_set(err, ERR_USAGE, "there is no terminal to ask for the password on");
-		return error_hint(err, "give --password-file or --key-file, or set "
-				       "HOLDFAST_PASSWORD_FILE or HOLDFAST_KEY_FILE");
+		return error_hint(err, "%s", otherwise);
 	}
 	r = ask(tty, prompt, text[0], sizeof(text[0]), &n[0], err);
 	if (r == OK && confirm)

@@ -22,9 +22,10 @@ enum {
 /* The one line in the file, without its end. */
 CHECKED int password_from_file(const struct cli *cli, const char *path, struct secret **ret,
 			       struct error *err);
-/* Ask on /dev/tty, without echo; twice if `confirm`. */
-CHECKED int password_from_terminal(const char *prompt, bool confirm, struct secret **ret,
-				   struct error *err);
+/* Ask on /dev/tty, without echo; twice if `confirm`. Without a terminal, `otherwise` is the hint: what
+ * to give instead. */
+CHECKED int password_from_terminal(const char *prompt, const char *otherwise, bool confirm,
+				   struct secret **ret, struct error *err);
 
 /* The file's content. With `create`, a file that does not exist is made (0600, random bytes,
  * on disk before this returns) and *ret_created set. */

@@ -54,8 +54,8 @@ repository_key(const struct cli *cli, struct secret **ret_secret, struct key_sou
 	else if (password_file != NULL)
 		r = password_from_file(cli, password_file, &source.password, err);
 	else
-		r = password_from_terminal("password of the repository: ", false, &source.password,
-					   err);
+		r = password_from_terminal("password of the repository: ", REPOSITORY_KEY_HINT,
+					   false, &source.password, err);
 	if (r < 0)
 		return r;
 	*ret_secret = source.key_file != NULL ? source.key_file : source.password;

@@ -10,6 +10,10 @@
 #include "crypto/crypto.h"
 #include "repo/repo.h"
 
+/* What to give where there is no terminal to ask for the repository's password on. */
+#define REPOSITORY_KEY_HINT                                                                        \
+	"give --password-file or --key-file, or set HOLDFAST_PASSWORD_FILE or HOLDFAST_KEY_FILE"
+
 struct repository {
 	struct store *store;
 	struct secret *secret; /* the password or key file's content */

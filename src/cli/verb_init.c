@@ -25,8 +25,8 @@ new_key(const struct cli *cli, struct secret **ret_secret, struct key_source *re
 	else if (password_file != NULL)
 		r = password_from_file(cli, password_file, &source.password, err);
 	else
-		r = password_from_terminal("new password for the repository: ", true,
-					   &source.password, err);
+		r = password_from_terminal("new password for the repository: ", REPOSITORY_KEY_HINT,
+					   true, &source.password, err);
 	if (r < 0)
 		return r;
 	*ret_secret = source.key_file != NULL ? source.key_file : source.password;

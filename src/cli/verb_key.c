@@ -32,7 +32,9 @@ new_key(const struct cli *cli, struct secret **ret_secret, struct key_source *re
 	else if (password_file != NULL)
 		r = password_from_file(cli, password_file, &source.password, err);
 	else
-		r = password_from_terminal("new password: ", true, &source.password, err);
+		r = password_from_terminal(
+			"new password: ", "give --new-password-file or --new-key-file", true,
+			&source.password, err);
 	if (r < 0)
 		return r;
 	*ret_secret = source.key_file != NULL ? source.key_file : source.password;

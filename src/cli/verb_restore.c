@@ -37,9 +37,10 @@ tablespace_map(const struct invocation *inv, json_t **ret, struct error *err)
 		CLEAN(free_ptr) char *old = NULL;
 		CLEAN(free_ptr) char *new_place = NULL;
 
-		if (equals == NULL || equals == text || equals[1] == '\0')
-			return error_set(err, ERR_USAGE, "--tablespace-map '%s': give OLD=NEW",
-					 text);
+		if (equals == NULL || equals == text || equals[1] == '\0') {
+			error_set(err, ERR_USAGE, "--tablespace-map '%s': give OLD=NEW", text);
+			return error_hint(err, "as in --tablespace-map /srv/fast=/mnt/restored");
+		}
 		old = strndup(text, (size_t)(equals - text));
 		if (old == NULL)
 			return error_no_memory(err);

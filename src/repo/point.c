@@ -212,7 +212,8 @@ resolve_latest(struct repo *repo, struct point **ret, struct error *err)
 		return err->code;
 	if (l.n == 0) {
 		point_list_done(&l);
-		return error_set(err, ERR_POINT, "the repository holds no restore point yet");
+		error_set(err, ERR_POINT, "the repository holds no restore point yet");
+		return error_hint(err, "make one with 'holdfast backup'");
 	}
 	l.n--; /* the newest; STEAL_PTR evaluates its argument twice */
 	*ret = STEAL_PTR(l.points[l.n]);

@@ -85,6 +85,7 @@ hf; check 'no arguments at all' exits 2
 # init
 fails 'no repository there' 1 'holdfast init' list -r repo --password-file pass
 fails 'no terminal to ask on' 2 'no terminal' init -r repo
+check 'what to give instead' said 'give --password-file or --key-file'
 check 'and no repository made' test ! -e repo/holdfast.json
 runs 'init' 0 init -r repo --password-file pass
 check 'init says so' printed '^Created repository [0-9a-f]{8}'
@@ -92,6 +93,8 @@ fails 'init twice' 1 'init' init -r repo --password-file pass
 fails 'a folder in use' 1 '' init -r src --password-file pass
 fails 'a wrong password' 1 'no key slot opens' list -r repo --password-file pass2
 check 'with its code' said '0x80070005'
+fails 'nothing to restore yet' 1 'no restore point yet' restore -r repo --password-file pass latest --to none
+check 'how to make one' said "'holdfast backup'"
 fails 'a missing password file' 1 'absent' list -r repo --password-file absent
 chmod 644 pass
 hf list -r repo --password-file pass
@@ -101,6 +104,8 @@ chmod 600 pass
 export HOLDFAST_REPOSITORY="$t/repo" HOLDFAST_PASSWORD_FILE="$t/pass"
 
 # key
+fails 'no terminal to ask for the new password on' 2 'no terminal' key add
+check 'what to give instead of it' said 'give --new-password-file or --new-key-file'
 runs 'key add' 0 key add --new-key-file key --label robot
 check 'the key file was made' test "$(stat -c '%a %s' key)" = '600 64'
 check 'and this is said' said 'Made key file'
@@ -187,6 +192,7 @@ check 'delta wrote little' json 'last | .bytes_written < 100000 and .files_remov
 check 'delta made it equal' same src "all$t/src"
 fails 'not both' 2 'exclude each other' restore "$first" --to x --delta --overwrite
 fails 'a map for nothing' 2 'OLD=NEW' restore "$first" --to x --tablespace-map y
+check 'and shows a right one' said 'hint: as in --tablespace-map'
 fails 'no such point to restore' 1 '' restore 0000 --to x
 check 'and nothing was made' test ! -e x
 
