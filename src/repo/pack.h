@@ -52,8 +52,8 @@ CHECKED int pack_seal_frame(struct pack_cipher *p, uint32_t number, uint32_t pla
 
 enum frame_codec { FRAME_RAW = 0, FRAME_ZSTD = 1 };
 
-/* Authenticate and decrypt a stored frame into `work` (as long as stored); *ret is codec + body in
- * it. */
+/* Authenticate and decrypt a stored frame into `work` (as long as stored, or where it is stored);
+ * *ret is codec + body in it. */
 CHECKED int pack_open_frame(struct pack_cipher *p, uint32_t number, uint32_t plain,
 			    struct slice stored, uint8_t *work, struct slice *ret,
 			    struct error *err);

@@ -39,7 +39,7 @@ struct verify_stats {
 
 struct verify_options {
 	enum verify_level level;
-	unsigned workers; /* 0: one for each core */
+	unsigned workers; /* 0: as many as keep every core busy */
 	const struct point *only; /* check just this point and the packs it needs; NULL: all */
 	const _Atomic bool *cancelled; /* may be NULL */
 	/* One problem. `object` names what is damaged ("packs/ab/…", "points/…"). Serialised. */

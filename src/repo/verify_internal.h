@@ -23,13 +23,14 @@ struct verify {
 	const struct verify_options *options;
 	struct verify_stats *stats;
 	pthread_mutex_t lock; /* the problem callback */
-	struct listed_pack *packs; /* sorted by id */
+	struct listed_pack *packs; /* sorted by id; from verify_packs() on by size */
 	size_t n_packs, cap_packs;
 };
 
 void verify_problem(struct verify *v, const char *object, const char *message);
 bool verify_cancelled(const struct verify *v);
-/* Read every wanted pack, on several threads. Problems are reported; < 0 only when it cannot go on. */
+/* Read every wanted pack, on several threads; the last step, it sorts them anew. Problems are
+ * reported; < 0 only when it cannot go on. */
 CHECKED int verify_packs(struct verify *v, struct error *err);
 
 #endif

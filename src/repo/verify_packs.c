@@ -3,6 +3,10 @@
 /*
  * Reading packs from end to end. Each worker takes the next pack; a pack is read in long stretches,
  * frame after frame as its own table says, which must be the table that the index has.
+ *
+ * The cores are to have work all the time: while one worker waits for the store another computes, so
+ * there is one more of them than there are cores; and the largest packs come first, so that in the end
+ * nobody waits long for the last one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +27,8 @@ struct worker {
 	struct verify *v;
 	struct hasher *hasher;
 	ZSTD_DCtx *zstd;
-	uint8_t *stretch, *work, *plain;
+	uint8_t *stretch;
+	uint8_t *plain; /* the frame being walked */
 	uint64_t at; /* place in the pack of the stretch's first byte */
 	size_t n;
 	/* The frame whose blobs are being walked. */
@@ -55,11 +60,14 @@ static int
 open_frame(struct worker *w, const struct blob_loc *loc, struct error *err)
 {
 	struct slice content;
+	uint8_t *stored;
 
-	if (fill(w, loc, err) < 0 ||
-	    pack_open_frame(&w->cipher, loc->frame, loc->frame_plain,
-			    SLICE(w->stretch + (loc->frame_offset - w->at), loc->frame_stored),
-			    w->work, &content, err) < 0)
+	if (fill(w, loc, err) < 0)
+		return error_prefix(err, "frame at %u", loc->frame_offset);
+	/* Opened where it lies: every frame is looked at once. */
+	stored = w->stretch + (loc->frame_offset - w->at);
+	if (pack_open_frame(&w->cipher, loc->frame, loc->frame_plain,
+			    SLICE(stored, loc->frame_stored), stored, &content, err) < 0)
 		return error_prefix(err, "frame at %u", loc->frame_offset);
 	atomic_fetch_add(&w->v->stats->bytes_done, loc->frame_stored);
 	w->frame = loc->frame + 1;
@@ -132,9 +140,8 @@ worker_init(struct worker *w, struct verify *v, struct error *err)
 	*w = (struct worker){.v = v};
 	w->zstd = ZSTD_createDCtx();
 	w->stretch = malloc(STRETCH);
-	w->work = malloc(FRAME_STORED_MAX);
 	w->plain = malloc(FRAME_PLAIN_MAX);
-	if (w->zstd == NULL || w->stretch == NULL || w->work == NULL || w->plain == NULL) {
+	if (w->zstd == NULL || w->stretch == NULL || w->plain == NULL) {
 		error_no_memory(err);
 		return false;
 	}
@@ -146,7 +153,6 @@ worker_done(struct worker *w)
 {
 	ZSTD_freeDCtx(w->zstd);
 	free(w->stretch);
-	free(w->work);
 	free(w->plain);
 	hasher_free(w->hasher);
 }
@@ -181,15 +187,27 @@ worker_main(void *arg)
 	return NULL;
 }
 
+static int
+compare_sizes(const void *a, const void *b)
+{
+	const struct listed_pack *x = a, *y = b;
+
+	return x->size < y->size   ? 1
+	       : x->size > y->size ? -1
+				   : memcmp(&x->id, &y->id, PACK_ID_SIZE);
+}
+
 int
 verify_packs(struct verify *v, struct error *err)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = v->options->workers ? v->options->workers : (unsigned)MAX(cores, 1L);
+	unsigned n = v->options->workers ? v->options->workers : (unsigned)MAX(cores, 1L) + 1;
 	struct shared s = {.v = v};
 	pthread_t threads[64];
 	unsigned started = 0;
 
+	if (v->n_packs > 0)
+		qsort(v->packs, v->n_packs, sizeof(*v->packs), compare_sizes);
 	for (size_t i = 0; i < v->n_packs; i++) {
 		if (!v->packs[i].wanted)
 			continue;
