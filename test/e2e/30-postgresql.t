@@ -139,6 +139,27 @@ else
 	check 'a session lost during the copy: worth retrying' [ "$code" -eq 75 ]
 	check 'noticed within seconds' [ $((SECONDS - start)) -le 5 ]
 fi
+
+# Killed while the server is in backup mode: the writer goes, and with it its session and its slot.
+in_backup() {
+	[ "$(pg_sql "$A" "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holdfast'")" -gt 0 ]
+}
+for round in 1 2 3; do
+	"$holdfast" --config "$T/conf" backup -q --force-read --writer postgresql >"$T/killed" 2>&1 &
+	pid=$!
+	until_true 20 in_backup
+	nap "0.$round"
+	kill -9 "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	check "killed ($round): the server is left alone" until_true 10 nothing_left "$A"
+	runs "killed ($round): the repository verifies" 0 verify --stored
+done
+before=$(points)
+backup
+check 'the next backup is made' exits 3 # the damaged page is still there
+check 'and proven' json 'map(select(.type == "summary")) | last.consistency == "application"'
+before=$((before + 1))
+
 pg_stop "$A" fast >/dev/null 2>&1
 backup
 check 'the server is down: worth retrying' exits 75
