@@ -112,6 +112,8 @@ static int
 report(const struct cli *cli, const struct backup_result *r, const struct progress *p,
        struct error *err)
 {
+	char warnings[UNITS_MAX];
+
 	if (cli->json)
 		report_json(r, p);
 	else
@@ -122,9 +124,8 @@ report(const struct cli *cli, const struct backup_result *r, const struct progre
 		return err->code;
 	if (r->incomplete)
 		return error_set(err, ERR_INCOMPLETE,
-				 "restore point %.8s was made, but is not complete (%" PRIu64
-				 " warnings)",
-				 r->id_text, r->warnings);
+				 "restore point %.8s was made, but is not complete (%s)",
+				 r->id_text, units_of(r->warnings, "warning", warnings));
 	return OK;
 }
 

@@ -87,7 +87,7 @@ report(const struct cli *cli, const struct restore_result *r, const char *target
 				   (json_int_t)(elapsed_ns / NS_PER_MS)));
 	else
 		out_text("Restored %.8s to %s: %s, %s in %s (%s)\n", r->id_text, target,
-			 units_of(s->files, "file", a), units_bytes(s->bytes, b),
+			 units_of(s->files + s->others, "file", a), units_bytes(s->bytes, b),
 			 units_elapsed(elapsed_ns, c), units_rate(s->bytes, elapsed_ns, d));
 	if (!cli->json && !cli->quiet && invocation_has(cli->inv, FLAG_DELTA))
 		out_text("Written: %s; removed: %s\n", units_bytes(s->bytes_written, a),
@@ -97,9 +97,8 @@ report(const struct cli *cli, const struct restore_result *r, const char *target
 	if (invocation_has(cli->inv, FLAG_STATS) && stages_restore(cli, r, err) < 0)
 		return err->code;
 	if (r->serious > 0)
-		return error_set(err, ERR_INCOMPLETE,
-				 "restored, but not everything as it was (%" PRIu64 " warnings)",
-				 r->warnings);
+		return error_set(err, ERR_INCOMPLETE, "restored, but not everything as it was (%s)",
+				 units_of(r->warnings, "warning", a));
 	return OK;
 }
 

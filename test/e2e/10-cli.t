@@ -137,7 +137,7 @@ runs 'force-read finds the same' 0 backup src --force-read --json
 check 'force-read stores nothing new' json 'last.bytes_stored < 10000'
 runs 'one path missing' 3 backup src absent --host elsewhere --json
 check 'it is a serious warning' json 'map(select(.type == "warning")) | .[0].serious'
-check 'and the error says INCOMPLETE' json 'last | .type == "error" and .code == "INCOMPLETE" and .exit_code == 3'
+check 'and the error says INCOMPLETE' json 'last | .type == "error" and .code == "INCOMPLETE" and .exit_code == 3 and (.message | contains("(1 warning)"))'
 runs 'excluded' 0 backup src --exclude '*.none' --exclude big --exclude "$t/src/a/b" --tag less
 runs '--stats' 0 backup src --stats --tag same
 check '--stats shows the stages' printed '^compress '
@@ -172,7 +172,10 @@ fails 'no such point' 1 'no restore point begins with' list 00000000000000000000
 fails 'too short' 1 '' list x
 
 # restore
+# What 'list' says of a restore point: everything but folders.
+files_of() { "$holdfast" list "$1" | sed -n 's/^Size: .* in //p'; }
 runs 'restore all' 0 restore "$first" --to all
+check 'as many files as the restore point has' sh -c "grep -q \": $(files_of "$first"), \" out"
 check 'under its whole path' same src "all$t/src"
 check 'times to the nanosecond' test "$(stat -c %y src/a/one)" = "$(stat -c %y "all$t/src/a/one")"
 check 'hard links are one file' test "$(stat -c %h "all$t/src/a/one")" -eq 2
