@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/exclude.h"
+#include "cli/guest.h"
 #include "cli/host.h"
 #include "cli/out.h"
 #include "cli/paths.h"
@@ -129,6 +130,16 @@ report(const struct cli *cli, const struct backup_result *r, const struct progre
 	return OK;
 }
 
+static int
+open_guest(struct cli *cli, struct guest **ret, struct error *err)
+{
+	struct session_setup setup = host_session(cli);
+
+	if (guest_is_remote(cli))
+		return guest_open_remote(cli, ret, err);
+	return guest_local_open(&setup, ret, err);
+}
+
 int
 verb_backup(struct cli *cli, struct error *err)
 {
@@ -138,7 +149,6 @@ verb_backup(struct cli *cli, struct error *err)
 	CLEAN(free_ptr) const char **writers = NULL;
 	CLEAN(guest_closep) struct guest *guest = NULL;
 	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
-	struct session_setup setup = host_session(cli);
 	struct progress progress = {0};
 	struct progress_source source = progress_view_source(&progress);
 	struct backup_job job = {.mover = {.progress = &progress}};
@@ -161,9 +171,10 @@ verb_backup(struct cli *cli, struct error *err)
 	job.order.paths = (const char *const *)paths.paths;
 	job.order.n_paths = paths.n;
 
-	if (guest_local_open(&setup, &guest, err) < 0)
+	if (open_guest(cli, &guest, err) < 0)
 		return err->code;
 	job.guest = guest;
+	job.host = guest_host_name(cli, guest);
 	if (progress_view_start(cli, &source, &view, err) < 0)
 		return err->code;
 	job.phase_arg = view;

@@ -56,6 +56,7 @@ enum flag_id {
 	FLAG_CACHE_DIR,
 	/* of single commands */
 	FLAG_LABEL,
+	FLAG_AGENT,
 	FLAG_WRITER,
 	FLAG_EXCLUDE,
 	FLAG_ONE_FILE_SYSTEM,
@@ -135,7 +136,7 @@ struct exit_note {
 	const char *meaning;
 };
 
-enum { COMMAND_FLAGS_MAX = 16, COMMAND_EXAMPLES_MAX = 4, COMMAND_EXITS_MAX = 4 };
+enum { COMMAND_FLAGS_MAX = 16, COMMAND_EXAMPLES_MAX = 6, COMMAND_EXITS_MAX = 4 };
 
 struct command {
 	const char *name; /* one word or two: "key add" */

@@ -46,13 +46,20 @@ const struct command command_table[COMMAND_COUNT] = {
 			"'holdfast plan' shows beforehand which it will be, and why; --require says what "
 			"must be.\n"
 			"\n"
+			"With --agent another host is backed up into this repository: its agent makes "
+			"the snapshot and reads, this machine fetches what is new. It gets neither the "
+			"password nor a way to the repository. The snapshot is held for as long as "
+			"keep-alives arrive there; a connection that is lost for no longer than "
+			"--snapshot-timeout costs nothing but time.\n"
+			"\n"
 			"A backup that is interrupted, even killed, leaves a sound repository; what it "
 			"had stored is used by the next one. SIGINT and SIGTERM end it cleanly with "
 			"exit code 1.",
 		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to back up."},
 		.repository = true,
 		.flags = {FLAG_WRITER, FLAG_EXCLUDE, FLAG_ONE_FILE_SYSTEM, FLAG_TAG, FLAG_BACKUP_HOST,
-			  FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT, FLAG_FORCE_READ, FLAG_STATS},
+			  FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT, FLAG_AGENT, FLAG_FORCE_READ,
+			  FLAG_STATS},
 		.examples = {
 			{"holdfast backup -r /srv/backup /etc /home", "folders"},
 			{"holdfast backup -r /srv/backup --writer postgresql",
@@ -60,6 +67,8 @@ const struct command command_table[COMMAND_COUNT] = {
 			{"holdfast backup -r /srv/backup --exclude '*.tmp' /srv/www", "not all of it"},
 			{"holdfast backup -r /srv/backup --require crash /srv/www",
 			 "one instant of it, or nothing"},
+			{"holdfast backup -r /srv/backup --agent tls://db1:8711 --writer postgresql",
+			 "the PostgreSQL cluster of another host"},
 		},
 		.exits = {{3, "The restore point was made, but something was left out or could not "
 			      "be read, or it is less consistent than required; the warnings say what."}},

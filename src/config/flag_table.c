@@ -44,6 +44,10 @@ const struct flag flag_table[FLAG_COUNT] = {
 	[FLAG_NEW_KEY_FILE] = {"new-key-file", 0, FLAG_VALUE, "FILE", OPTION_NONE,
 			       "new key file; made if it does not exist"},
 
+	[FLAG_AGENT] =
+		{"agent", 0, FLAG_VALUE, "URL", OPTION_NONE,
+		 "the agent of another host: tls://HOST:PORT, unix:PATH or ssh://[USER@]HOST"},
+
 	/* backup, plan */
 	[FLAG_WRITER] = {"writer", 'w', FLAG_LIST, "NAME", OPTION_NONE,
 			 "back up what the writer NAME offers, such as postgresql"},

@@ -41,6 +41,7 @@ struct guest_move {
 
 struct guest_ops {
 	const char *name; /* "local", "remote" */
+	bool elsewhere; /* another host: paths mean nothing here */
 	int (*prepare)(struct guest *g, const struct session_order *order,
 		       struct session_prepared *ret, struct error *err);
 	int (*create)(struct guest *g, struct session_moment *ret, struct error *err);

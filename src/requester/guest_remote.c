@@ -298,11 +298,17 @@ int
 guest_remote_call(struct guest *g, const char *function, json_t *args, json_t **ret,
 		  struct error *err)
 {
-	if (strcmp(g->ops->name, "remote") != 0)
+	if (!g->ops->elsewhere)
 		return error_set(err, ERR_BAD_STATE, "this guest has no agent");
 	bool slow = strcmp(function, "GatherWriterMetadata") == 0 ||
 		    strcmp(function, "ReleaseSnapshot") == 0;
 	return ask(remote_of(g), function, args, slow, ret, err);
+}
+
+const char *
+guest_remote_host(struct guest *g)
+{
+	return g->ops->elsewhere ? remote_of(g)->host : "";
 }
 
 /* Field by field: Name -> name. */
@@ -416,6 +422,7 @@ remote_close(struct guest *g)
 
 static const struct guest_ops remote_ops = {
 	.name = "remote",
+	.elsewhere = true,
 	.prepare = remote_prepare,
 	.create = remote_create,
 	.keep = remote_keep,
@@ -435,6 +442,7 @@ say_hello(struct remote *r, struct error *err)
 	CLEAN(json_done) json_t *reply = NULL;
 	const struct remote_call call = {
 		.function = "Hello", .once = true, .attempt_ns = HELLO_S * NS_PER_S};
+	const char *host;
 	uint64_t version;
 	int rc;
 
@@ -446,8 +454,11 @@ say_hello(struct remote *r, struct error *err)
 	}
 	if (rc < 0)
 		return rc;
-	if (json_get_u64(reply, "Api", &version, err) < 0)
+	if (json_get_u64(reply, "Api", &version, err) < 0 ||
+	    json_opt_str(reply, "HostName", "", &host, err) < 0)
 		return error_prefix(err, "%s: Hello", r->name);
+	(void)text_printf(r->host, sizeof(r->host), "%s", host);
+	text_without_controls(r->host);
 	if (version != API_VERSION)
 		return error_set(err, ERR_VERSION,
 				 "%s speaks version %llu of the interface, not %d", r->name,

@@ -33,6 +33,9 @@ struct guest_remote_options {
 CHECKED int guest_remote_open(const struct guest_remote_options *options, struct guest **ret,
 			      struct error *err);
 
+/* What it calls itself; "" for a guest of this process. */
+const char *guest_remote_host(struct guest *g);
+
 /*
  * Any function of the agent by its name in doc/api.md: for listings. args may be NULL. Not for a guest of
  * this process (ERR_BAD_STATE).

@@ -28,6 +28,7 @@ struct remote {
 	struct guest base;
 	const struct http_place *place;
 	char name[256];
+	char host[256]; /* what it calls itself */
 	unsigned connections;
 	void (*done)(void *arg);
 	void *done_arg;

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* From --agent and the settings to an open guest. */
+#include "cli/guest.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/show.h"
+#include "requester/guest_remote.h"
+#include "requester/guest_url.h"
+
+#define BUNDLE "holdfast-guest.tar.gz"
+
+bool
+guest_is_remote(const struct cli *cli)
+{
+	return invocation_value(cli->inv, FLAG_AGENT) != NULL;
+}
+
+static void
+note(void *arg, const char *text)
+{
+	show_note(arg, "%s", text);
+}
+
+static const char *
+if_any(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+int
+guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
+{
+	const struct settings *s = cli->settings;
+	char bundle[4096];
+	const struct guest_url_options options = {
+		.state_dir = settings_text(s, OPTION_AGENT_STATE_DIR),
+		.ssh =
+			{
+				.program = settings_text(s, OPTION_SSH_PROGRAM),
+				.config = if_any(settings_text(s, OPTION_SSH_CONFIG)),
+				.bundle = bundle,
+				.idle_s = settings_number(s, OPTION_SSH_IDLE),
+				.timeout_ns = settings_number(s, OPTION_SSH_TIMEOUT) * NS_PER_S,
+				.note = note,
+				.note_arg = cli,
+			},
+	};
+
+	if (!text_printf(bundle, sizeof(bundle), "%s/" BUNDLE, settings_text(s, OPTION_WRITER_DIR)))
+		return error_set(err, ERR_CONFIG, "writer.dir is too long");
+	return guest_url_open(invocation_value(cli->inv, FLAG_AGENT), &options, ret, err);
+}
+
+const char *
+guest_host_name(const struct cli *cli, struct guest *g)
+{
+	const char *own = guest_remote_host(g);
+
+	if (own[0] == '\0' || settings_source(cli->settings, OPTION_BACKUP_HOST) != SETTING_DEFAULT)
+		return settings_text(cli->settings, OPTION_BACKUP_HOST);
+	return own;
+}
