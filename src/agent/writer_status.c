@@ -51,8 +51,8 @@ writer_status_init(const char *name, struct writer_status *ret)
 	uuid_of(text, ret->id);
 }
 
-static void
-take_metadata(const json_t *metadata, struct writer_status *ret)
+void
+writer_status_about(const json_t *metadata, struct writer_status *ret)
 {
 	const char *title = json_string_value(json_object_get(metadata, "title"));
 	const char *id = json_string_value(json_object_get(metadata, "id"));
@@ -74,7 +74,7 @@ writer_status_of(const char *name, const struct writer *w, const struct error *f
 	ret->since_ns = clock_wall_ns();
 	(void)text_printf(ret->job, sizeof(ret->job), "%s", job != NULL ? job : "");
 	if (w != NULL) {
-		take_metadata(writer_metadata(w), ret);
+		writer_status_about(writer_metadata(w), ret);
 		ret->state = writer_state_of(w);
 		ret->last_error = *writer_last_error(w);
 	} else {
@@ -151,25 +151,42 @@ copy_text(const json_t *j, const char *key, char *to, size_t size, struct error 
 	return OK;
 }
 
+/* By number, or by name where only that is given (a writer's own reply). */
+static enum err
+code_from_json(const json_t *j)
+{
+	json_int_t number = json_integer_value(json_object_get(j, "number"));
+	const char *name = json_string_value(json_object_get(j, "code"));
+	enum err code;
+
+	for (size_t i = 0; (code = error_code_at(i)) != OK; i++)
+		if (number != 0 ? -(json_int_t)code == number
+				: name != NULL && strcmp(error_name(code), name) == 0)
+			return code;
+	return ERR_INTERNAL;
+}
+
 /* A message that is no UTF-8 is an object; what it says is then lost, that there was an error is not. */
-static int
-error_from_json(const json_t *j, struct error *ret, struct error *err)
+static void
+error_from_json(const json_t *j, struct error *ret)
 {
 	struct error e = ERROR_INIT;
-	uint64_t number;
 
 	if (json_is_object(j)) {
 		const char *message = json_string_value(json_object_get(j, "message"));
 		const char *hint = json_string_value(json_object_get(j, "hint"));
 
-		if (json_get_u64(j, "number", &number, err) < 0)
-			return err->code;
-		e.code = number > 0 && number < 10000 ? (enum err) - (int)number : ERR_INTERNAL;
+		e.code = code_from_json(j);
 		(void)text_printf(e.msg, sizeof(e.msg), "%s", message != NULL ? message : "");
 		(void)text_printf(e.hint, sizeof(e.hint), "%s", hint != NULL ? hint : "");
 	}
 	*ret = e;
-	return OK;
+}
+
+void
+writer_status_failure(const json_t *j, struct writer_status *status)
+{
+	error_from_json(j, &status->last_error);
 }
 
 int
@@ -184,9 +201,9 @@ writer_status_from_json(const json_t *j, struct writer_status *ret, struct error
 	    copy_text(j, "instance", s.instance, sizeof(s.instance), err) < 0 ||
 	    copy_text(j, "job", s.job, sizeof(s.job), err) < 0 ||
 	    json_get_u64(j, "state_number", &state, err) < 0 ||
-	    json_opt_u64(j, "since_ns", 0, &s.since_ns, err) < 0 ||
-	    error_from_json(json_object_get(j, "error"), &s.last_error, err) < 0)
+	    json_opt_u64(j, "since_ns", 0, &s.since_ns, err) < 0)
 		return err->code;
+	error_from_json(json_object_get(j, "error"), &s.last_error);
 	s.state = state <= WRITER_STATE_MAX ? (enum writer_state)state : WRITER_UNKNOWN;
 	*ret = s;
 	return OK;

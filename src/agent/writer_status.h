@@ -39,6 +39,10 @@ void writer_status_of(const char *name, const struct writer *w, const struct err
 /* A writer of which nothing is kept yet: stable, no error. */
 void writer_status_init(const char *name, struct writer_status *ret);
 
+/* Add what it said of itself at identify; the error of a failure, as an object (null: none). */
+void writer_status_about(const json_t *metadata, struct writer_status *status);
+void writer_status_failure(const json_t *j, struct writer_status *status);
+
 /* Best effort: a status that cannot be kept is no reason to fail a backup. NULL folder: not kept. */
 void writer_status_store(const char *state_dir, const struct writer_status *status);
 /* 1 found, 0 nothing (readable) is kept. */

@@ -111,7 +111,6 @@ test_damage(void **state)
 		"{\"name\":\"w\"}",
 		"{\"name\":\"other\",\"state_number\":1}",
 		"{\"name\":\"w\",\"state_number\":\"1\"}",
-		"{\"name\":\"w\",\"state_number\":1,\"error\":{\"number\":-3}}",
 	};
 	struct bed *bed = *state;
 	struct writer_status s;
