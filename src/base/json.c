@@ -31,6 +31,33 @@ json_parse(struct slice text, const char *what, json_t **ret, struct error *err)
 	return OK;
 }
 
+int
+json_depth_check(struct slice text, unsigned max, const char *what, struct error *err)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		uint8_t c = text.p[i];
+
+		if (quoted) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
+		} else if (c == '"') {
+			quoted = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > max)
+				return error_set(err, ERR_LIMIT, "%s: JSON nested deeper than %u",
+						 what, max);
+		} else if ((c == '}' || c == ']') && depth > 0) {
+			depth--;
+		}
+	}
+	return OK;
+}
+
 struct writing {
 	struct buf *b;
 	struct error *err;

@@ -24,6 +24,9 @@ json_done(json_t **j)
 
 /* Parse exactly one JSON value; duplicates of a key are refused. `what` names it in the error. */
 CHECKED int json_parse(struct slice text, const char *what, json_t **ret, struct error *err);
+/* Are at most `max` objects and arrays within each other? To be asked before a stranger's text is parsed.
+ * ERR_LIMIT if not. Says nothing about whether it is JSON. */
+CHECKED int json_depth_check(struct slice text, unsigned max, const char *what, struct error *err);
 /* Compact, keys in insertion order, appended to b. */
 CHECKED int json_write(const json_t *j, struct buf *b, struct error *err);
 

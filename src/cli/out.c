@@ -81,6 +81,12 @@ out_failed(void)
 	return failed;
 }
 
+void
+out_flush(void)
+{
+	(void)fflush(stdout); /* a failure is out_finish()'s to report */
+}
+
 int
 out_finish(struct error *err)
 {

@@ -21,6 +21,8 @@ void out_json(json_t *j);
 /* Has a write failed? Then whoever prints much may stop. */
 bool out_failed(void);
 /* Flush, and tell of the first failure. */
+/* What was printed so far is to be seen now. */
+void out_flush(void);
 CHECKED int out_finish(struct error *err);
 
 #endif

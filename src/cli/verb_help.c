@@ -47,9 +47,9 @@ topic(struct buf *b, const char *name, struct error *err)
 		return errors_doc_text(b, err);
 	if (strcmp(name, "settings") == 0)
 		return help_settings(b, err);
-	if (command_is_group(name))
-		return help_overview(b, name, err);
 	c = command_find(name);
+	if (c == NULL && command_is_group(name))
+		return help_overview(b, name, err);
 	return c != NULL ? help_command(b, c, err) : no_topic(name, err);
 }
 

@@ -292,6 +292,42 @@ const struct command command_table[COMMAND_COUNT] = {
 			{"holdfast explain 0x800401fd", "a code from another program's log"},
 		},
 	},
+	[COMMAND_AGENT] = {
+		.name = "agent",
+		.summary = "serve requesters: the protected host's side of their backups",
+		.text = "Listens for requesters, on this machine or another, and does for them what "
+			"'holdfast backup' does here: brings databases to rest, takes snapshots, holds "
+			"them for as long as keep-alives come, and moves the data. The functions are "
+			"described in doc/api.md.\n"
+			"\n"
+			"Over a unix socket the kernel says who calls: root, the agent's own user, and "
+			"the members of agent.group may. Over TLS (1.3, certificates on both sides) who "
+			"was enrolled with 'holdfast agent enroll' may.\n"
+			"\n"
+			"SIGTERM ends it: jobs that run are aborted, nothing stays frozen or held.",
+		.flags = {FLAG_LISTEN, FLAG_EXIT_IDLE},
+		.examples = {
+			{"holdfast agent --listen unix:/run/holdfast/agent.sock", "for this machine"},
+			{"holdfast agent --listen tls://0.0.0.0:7410", "for enrolled requesters"},
+		},
+	},
+	[COMMAND_AGENT_ENROLL] = {
+		.name = "agent enroll",
+		.summary = "make a guest and a requester known to each other",
+		.text = "Certificates are made by each host for itself; this exchanges them, proven by a "
+			"code that works once and for ten minutes. On the guest --listen shows the code; "
+			"on the requester --agent and --code use it. That is all: the guest can start "
+			"its agent, and the requester its backups.\n"
+			"\n"
+			"--revoke on the guest locks a requester out at once.",
+		.flags = {FLAG_LISTEN, FLAG_AGENT, FLAG_CODE, FLAG_LIST_PEERS, FLAG_REVOKE},
+		.examples = {
+			{"holdfast agent enroll --listen tls://0.0.0.0:7410", "on the guest: shows a code"},
+			{"holdfast agent enroll --agent tls://db1:7410 --code CODE",
+			 "on the requester"},
+			{"holdfast agent enroll --list", "who is known here"},
+		},
+	},
 	[COMMAND_CONFIG_SHOW] = {
 		.name = "config show",
 		.summary = "show settings and where they come from",

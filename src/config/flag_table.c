@@ -144,6 +144,17 @@ const struct flag flag_table[FLAG_COUNT] = {
 		       "what the writers are told: full, copy, incremental, differential or log"},
 
 	/* config show */
+	[FLAG_LISTEN] = {"listen", 0, FLAG_LIST, "WHERE", OPTION_AGENT_LISTEN,
+			 "where to listen: unix:PATH or tls://ADDRESS:PORT"},
+	[FLAG_EXIT_IDLE] = {"exit-idle", 0, FLAG_VALUE, "DURATION", OPTION_AGENT_EXIT_IDLE,
+			    "end after so long without a connection and without a job"},
+	[FLAG_CODE] = {"code", 0, FLAG_VALUE, "CODE", OPTION_NONE,
+		       "the one-time code that the guest shows"},
+	[FLAG_LIST_PEERS] = {"list", 0, FLAG_SWITCH, NULL, OPTION_NONE, "list who is enrolled"},
+	[FLAG_REVOKE] = {"revoke", 0, FLAG_VALUE, "NAME", OPTION_NONE,
+			 "forget a requester or an agent: by name, host, or the beginning of its "
+			 "certificate's fingerprint"},
+
 	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			    "show every setting, not only those that were set"},
 

@@ -146,6 +146,14 @@ parse_word(struct parser *p, struct error *err)
 	struct invocation *inv = p->inv;
 	char name[64];
 
+	/* "agent" is a command, and so is "agent enroll". */
+	if (inv->command != NULL && inv->group != NULL && inv->n_operands == 0 &&
+	    text_printf(name, sizeof(name), "%s %s", inv->group, word) &&
+	    command_find(name) != NULL) {
+		inv->command = command_find(name);
+		inv->group = NULL;
+		return OK;
+	}
 	if (inv->command != NULL) {
 		inv->operands[inv->n_operands++] = word;
 		return OK;
@@ -158,11 +166,11 @@ parse_word(struct parser *p, struct error *err)
 			return unknown_command(name, err);
 		return OK;
 	}
+	inv->command = command_find(word);
 	if (command_is_group(word)) {
 		inv->group = word;
 		return OK;
 	}
-	inv->command = command_find(word);
 	return inv->command != NULL ? OK : unknown_command(word, err);
 }
 

@@ -175,6 +175,38 @@ const struct option_def option_table[OPTION_COUNT] = {
 			"snapshots. Keep it on a file system that is never frozen for a backup, if "
 			"there is one.",
 	},
+	[OPTION_AGENT_LISTEN] = {
+		.section = "agent", .key = "listen", .type = OPTION_TYPE_LIST, .fallback = "",
+		.since = "0.2.0",
+		.help = "where 'holdfast agent' listens",
+		.text = "unix:PATH for requesters on this machine, tls://ADDRESS:PORT for those that "
+			"were enrolled.",
+	},
+	[OPTION_AGENT_GROUP] = {
+		.section = "agent", .key = "group", .type = OPTION_TYPE_STRING, .fallback = "",
+		.fallback_note = "root and the agent's own user only", .since = "0.2.0",
+		.help = "group whose members may use the agent's unix sockets, too",
+		.text = "They can then read every file of this machine, by having it backed up.",
+	},
+	[OPTION_AGENT_MAX_CONNECTIONS] = {
+		.section = "agent", .key = "max_connections", .type = OPTION_TYPE_NUMBER,
+		.unit = "connections", .min = 1, .max = 100000, .fallback = "512", .since = "0.2.0",
+		.help = "connections that the agent keeps open at one time",
+		.text = "64 of them may be of one requester, and 64 of callers that have not shown who "
+			"they are yet. What is beyond is closed at once.",
+	},
+	[OPTION_AGENT_MAX_JOBS] = {
+		.section = "agent", .key = "max_jobs", .type = OPTION_TYPE_NUMBER, .unit = "jobs",
+		.min = 1, .max = 100000, .fallback = "32", .since = "0.2.0",
+		.help = "backups that the agent takes part in at one time",
+		.text = "",
+	},
+	[OPTION_AGENT_EXIT_IDLE] = {
+		.section = "agent", .key = "exit_idle", .type = OPTION_TYPE_DURATION, .min = 0,
+		.max = DAYS(365), .fallback = "0", .since = "0.2.0",
+		.help = "end the agent after so long without a connection and without a job",
+		.text = "0: never.",
+	},
 	[OPTION_EXTERNAL_CREATE] = {
 		.section = "provider.external", .key = "create", .type = OPTION_TYPE_STRING,
 		.fallback = "", .since = "0.2.0",

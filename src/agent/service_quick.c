@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Functions that belong to no job's course: who is there, what is held, what happened. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "agent/service_internal.h"
+#include "agent/writer_status.h"
+#include "agent/writers.h"
+#include "base/clock.h"
+#include "base/eventlog.h"
+#include "base/eventlog_read.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "store/frame.h"
+
+#define WRITER_PREFIX "holdfast-writer-"
+
+enum { EVENTS_DEFAULT = 100, NAMES_MAX = 64, STATE_FILE_MAX = 4 << 20 };
+
+static void
+reply_ok(struct request *r, json_t *json)
+{
+	service_log(r->service, LOG_LEVEL_INFO, "RPC: %s. Ok.", api_table_of(r->function)->name);
+	request_reply(r, 200, json);
+}
+
+/* ---- Hello ------------------------------------------------------------------------------------ */
+
+static json_t *
+installed_writers(const struct service *s)
+{
+	const char *folder = s->options->session.writers.dir;
+	json_t *names = json_array();
+	DIR *dir = folder != NULL ? opendir(folder) : NULL;
+	struct dirent *d;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL)
+		if (strncmp(d->d_name, WRITER_PREFIX, strlen(WRITER_PREFIX)) == 0 &&
+		    strchr(d->d_name, '.') == NULL)
+			(void)json_array_append_new(names,
+						    json_string(d->d_name + strlen(WRITER_PREFIX)));
+	if (dir != NULL)
+		(void)closedir(dir);
+	return names;
+}
+
+static json_t *
+function_names(void)
+{
+	json_t *names = json_array();
+
+	for (enum api_function id = API_NONE + 1; id < API_COUNT; id++)
+		(void)json_array_append_new(names, json_string(api_table_of(id)->name));
+	return names;
+}
+
+static void
+read_boot_id(char text[64])
+{
+	CLEAN(fd_close) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, 63) : 0;
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static void
+hello(struct request *r)
+{
+	const struct service *s = r->service;
+	char host[256] = "", boot[64], now[32];
+
+	(void)gethostname(host, sizeof(host) - 1);
+	read_boot_id(boot);
+	reply_ok(
+		r,
+		json_pack(
+			"{s:s, s:s, s:i, s:s, s:s, s:s, s:{s:s, s:s}, s:o, s:o, s:{s:I, s:I, s:I}, "
+			"s:I}",
+			"Product", "holdfast", "Version", HF_VERSION, "Api", 1, "HostName", host,
+			"BootId", boot, "Now", clock_format_utc(clock_wall_ns(), now), "Peer",
+			"Kind", r->peer.kind == PEER_UNIX ? "unix" : "tls", "Name", r->peer.name,
+			"Functions", function_names(), "Writers", installed_writers(s), "Limits",
+			"Body", (json_int_t)api_table_of(API_HELLO)->body_max, "MoveData",
+			(json_int_t)api_table_of(API_MOVE_DATA)->body_max, "Exchange",
+			(json_int_t)FRAME_MAX, "Jobs", (json_int_t)s->n_jobs));
+}
+
+/* ---- what is held ------------------------------------------------------------------------------ */
+
+static void
+list_snapshots(struct request *r)
+{
+	const struct service *s = r->service;
+	json_t *open = json_array(), *ended = json_array();
+	const struct ended *e;
+	struct job *job;
+
+	TAILQ_FOREACH(job, &s->jobs, next)
+	{
+		json_t *j = service_job_show(job);
+
+		if (j != NULL)
+			(void)json_array_append_new(open, j);
+	}
+	for (size_t i = 0; (e = service_ended_at(s->ended, i)) != NULL; i++) {
+		char id[UUID_TEXT_SIZE];
+		json_t *j = service_ended_show(e);
+
+		if (j != NULL)
+			(void)json_object_set_new(j, "JobId", json_string(uuid_text(e->job, id)));
+		(void)json_array_append_new(ended, j);
+	}
+	reply_ok(r, json_pack("{s:o, s:o}", "Snapshots", open, "Ended", ended));
+}
+
+static void
+writer_status(struct request *r)
+{
+	const struct service *s = r->service;
+	char names[WRITER_STATUS_MAX][65];
+	json_t *list = NULL;
+	struct job *job;
+
+	if (json_object_get(r->json, "JobId") != NULL) {
+		job = service_job_of(r);
+		if (job == NULL)
+			return;
+		(void)!session_writers(job->session, &list, NULL);
+		reply_ok(r, json_pack("{s:o}", "Writers", list));
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0, n = writer_status_names(s->options->state_dir, names); i < n; i++) {
+		struct writer_status status;
+
+		if (writer_status_load(s->options->state_dir, names[i], &status) > 0)
+			(void)json_array_append_new(list, writer_status_json(&status));
+	}
+	reply_ok(r, json_pack("{s:o}", "Writers", list));
+}
+
+void
+service_quick(struct request *r)
+{
+	switch (r->function) {
+	case API_HELLO:
+		hello(r);
+		return;
+	case API_GATHER_WRITER_STATUS:
+		writer_status(r);
+		return;
+	default:
+		list_snapshots(r);
+		return;
+	}
+}
+
+/* ---- errands ----------------------------------------------------------------------------------- */
+
+struct errand {
+	struct pool_work work;
+	struct service_post post;
+	struct service *service;
+	struct request *request;
+	enum api_function function;
+	json_t *asked;
+	json_t *reply;
+	struct error error;
+};
+
+static int
+gather(struct errand *e, struct error *err)
+{
+	const json_t *asked = json_object_get(e->asked, "Writers");
+	const char *names[NAMES_MAX];
+	size_t n = json_array_size(asked);
+	json_t *list;
+
+	if (asked != NULL && n == 0) {
+		list = json_array();
+	} else {
+		for (size_t i = 0; i < n; i++)
+			names[i] = json_string_value(json_array_get(asked, i));
+		if (writers_gather(&e->service->options->session.writers, names, n, &list, err) < 0)
+			return err->code;
+	}
+	e->reply = json_pack("{s:o}", "Writers", list);
+	return e->reply != NULL ? OK : error_no_memory(err);
+}
+
+static int
+list_events(struct errand *e, struct error *err)
+{
+	CLEAN(event_list_done) struct event_list events = {0};
+	const json_t *after = json_object_get(e->asked, "After");
+	const json_t *limit = json_object_get(e->asked, "Limit");
+	size_t most = limit != NULL ? (size_t)json_integer_value(limit) : EVENTS_DEFAULT;
+	json_int_t next = json_integer_value(after);
+	const struct eventlog_filter filter = {
+		.job = json_string_value(json_object_get(e->asked, "JobId")),
+		.since_ns = after != NULL ? (uint64_t)next + 1 : 0,
+		.last = after != NULL ? 0 : most,
+	};
+	json_t *list = json_array();
+
+	if (eventlog_read(e->service->options->state_dir, &filter, &events, err) < 0) {
+		json_decref(list);
+		return err->code;
+	}
+	for (size_t i = 0; i < events.n && i < most; i++) {
+		next = (json_int_t)events.items[i].time_ns;
+		(void)json_array_append_new(list, event_to_json(&events.items[i]));
+	}
+	e->reply = json_pack("{s:o, s:I}", "Events", list, "Next", next);
+	return e->reply != NULL ? OK : error_no_memory(err);
+}
+
+static void
+errand_done(struct service_post *post)
+{
+	struct errand *e = CONTAINER_OF(post, struct errand, post);
+
+	if (e->error.code != OK)
+		request_fail(e->request, &e->error);
+	else
+		reply_ok(e->request, e->reply);
+	json_decref(e->asked);
+	free(e);
+}
+
+static void
+errand_run(struct pool_work *work)
+{
+	struct errand *e = CONTAINER_OF(work, struct errand, work);
+
+	if (e->function == API_LIST_EVENTS)
+		(void)!list_events(e, &e->error);
+	else
+		(void)!gather(e, &e->error);
+	service_post(e->service, &e->post, errand_done);
+}
+
+static void
+release(struct request *r)
+{
+	struct service *s = r->service;
+	struct error err = ERROR_INIT;
+	uint8_t set[UUID_SIZE];
+	struct job *job;
+
+	(void)!uuid_parse(request_text(r, "SetId"), set); /* checked by the table */
+	TAILQ_FOREACH(job, &s->jobs, next)
+	if (job->named && memcmp(job->lease.set, set, UUID_SIZE) == 0)
+		break;
+	if (job == NULL || job->lease.end != LEASE_NOT_ENDED) {
+		const struct ended *e = service_ended_of_set(s->ended, set);
+
+		(void)service_ended_fail(e, clock_wall_ns(), &err);
+		request_fail_ended(r, &err, e);
+		return;
+	}
+	if (r->peer.kind != PEER_UNIX && strcmp(r->peer.key, job->peer.key) != 0) {
+		(void)error_set(&err, ERR_PERMISSION, "this set was made for another requester");
+		request_fail(r, &err);
+		return;
+	}
+	service_log(s, LOG_LEVEL_WARN, "Release snapshot. JobId: %s, by %s", job->id_text,
+		    r->peer.name);
+	eventlog_add(s->options->session.events, EVENT_SNAPSHOT_BY_HAND, job->id_text, "user=%s",
+		     r->peer.name);
+	service_job_end(job, LEASE_BY_HAND);
+	service_job_wait_end(job, r);
+}
+
+void
+service_errand(struct request *r)
+{
+	struct error err = ERROR_INIT;
+	struct errand *e;
+
+	if (r->function == API_RELEASE_SNAPSHOT) {
+		release(r);
+		return;
+	}
+	e = calloc(1, sizeof(*e));
+	if (e == NULL) {
+		(void)error_no_memory(&err);
+		request_fail(r, &err);
+		return;
+	}
+	*e = (struct errand){.service = r->service,
+			     .request = r,
+			     .function = r->function,
+			     .asked = json_incref(r->json)};
+	if (service_pool_add(&r->service->errands, &e->work, errand_run))
+		return;
+	json_decref(e->asked);
+	free(e);
+	(void)error_set(&err, ERR_BUSY, "too many calls wait");
+	request_fail(r, &err);
+}
+
+/* ---- what is remembered ------------------------------------------------------------------------- */
+
+struct save {
+	struct pool_work work;
+	struct service_post post;
+	struct service *service;
+	struct buf text;
+	struct error error;
+};
+
+static void
+saved(struct service_post *post)
+{
+	struct save *v = CONTAINER_OF(post, struct save, post);
+	struct service *s = v->service;
+
+	if (v->error.code != OK)
+		service_log(s, LOG_LEVEL_WARN, "What is known of leases was not kept: %s",
+			    v->error.msg);
+	buf_done(&v->text);
+	free(v);
+	s->ended_saving = false;
+	if (s->ended_dirty)
+		service_quick_save(s);
+}
+
+static void
+save_run(struct pool_work *work)
+{
+	struct save *v = CONTAINER_OF(work, struct save, work);
+	CLEAN(fd_close)
+	int dir = open(v->service->options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		(void)error_sys(&v->error, ERR_IO, "open '%s'", v->service->options->state_dir);
+	else
+		(void)!fs_write_file(dir, "leases.json", buf_slice(&v->text), 0600, &v->error);
+	service_post(v->service, &v->post, saved);
+}
+
+static int
+pack(const struct service *s, struct buf *text)
+{
+	CLEAN(json_done) json_t *j = NULL;
+	CLEAN(free_ptr) struct ended *open = calloc(s->n_jobs + 1, sizeof(*open));
+	const struct job *job;
+	size_t n = 0;
+
+	if (open == NULL)
+		return ERR_NO_MEMORY;
+	TAILQ_FOREACH(job, &s->jobs, next)
+	if (job->named && job->lease.end == LEASE_NOT_ENDED && n < s->n_jobs && n < ENDED_MAX)
+		open[n++] = job->lease;
+	j = json_pack("{s:o}", "leases", service_ended_pack(s->ended, open, n));
+	return j != NULL ? json_write(j, text, NULL) : ERR_NO_MEMORY;
+}
+
+void
+service_quick_save(struct service *s)
+{
+	struct save *v;
+
+	/* One at a time; what changes meanwhile is in the next. */
+	s->ended_dirty = true;
+	if (s->ended_saving)
+		return;
+	v = calloc(1, sizeof(*v));
+	if (v == NULL)
+		return;
+	*v = (struct save){.service = s, .text = BUF_INIT(STATE_FILE_MAX)};
+	if (pack(s, &v->text) < 0 || !service_pool_add(&s->errands, &v->work, save_run)) {
+		buf_done(&v->text);
+		free(v);
+		return;
+	}
+	s->ended_dirty = false;
+	s->ended_saving = true;
+}
