@@ -266,6 +266,8 @@ component_fill(const json_t *j, struct component *c, struct error *err)
 		rc = texts_parse(j, "last", false, &c->n_last, &c->last, err);
 	if (rc == OK)
 		rc = metadata_parse(j, &c->metadata, err);
+	if (rc == OK)
+		rc = json_opt_bool(j, "atomic", false, &c->atomic, err);
 	const json_t *pages = json_object_get(j, "pages");
 	if (rc == OK && pages != NULL && !json_is_null(pages)) {
 		c->has_pages = true;

@@ -64,6 +64,7 @@ struct component {
 	struct patterns *exclude_set; /* of the same, for speed; NULL in a component made by hand */
 	size_t n_last;
 	char **last; /* exact paths to be read after everything else, e.g. "global/pg_control" */
+	bool atomic; /* only good if all its paths are read from one and the same instant */
 	bool has_pages;
 	struct component_pages pages;
 	json_t *metadata; /* kept in the restore point as it is; may be NULL */

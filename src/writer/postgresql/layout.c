@@ -395,7 +395,8 @@ layout_component(const struct layout *l, json_t **ret, struct error *err)
 		rc = add_texts(latest, last, ARRAY_SIZE(last), err);
 	if (rc < 0)
 		return rc;
-	*ret = json_pack("{s:s, s:O, s:O, s:O, s:o}", "name", "main", "paths", paths, "exclude",
-			 excluded, "last", latest, "pages", pages_of(l));
+	*ret = json_pack("{s:s, s:O, s:O, s:O, s:o, s:b}", "name", "main", "paths", paths,
+			 "exclude", excluded, "last", latest, "pages", pages_of(l), "atomic",
+			 l->image != NULL);
 	return *ret != NULL ? OK : (int)error_no_memory(err);
 }

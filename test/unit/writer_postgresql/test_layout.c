@@ -227,6 +227,7 @@ test_paths(void **arg)
 	assert_string_equal(c->pages.format, "postgresql");
 	assert_int_equal(c->pages.page_size, 8192);
 	assert_int_equal(c->pages.start_lsn, 0x2000028);
+	assert_false(c->atomic);
 	component_free(c);
 }
 
@@ -263,6 +264,7 @@ test_image(void **arg)
 	assert_false(component_excludes(c, "pg_wal/archive_status"));
 	assert_false(component_is_last(c, "global/pg_control"));
 	assert_int_equal(c->pages.start_lsn, 0x3000028);
+	assert_true(c->atomic);
 	component_free(c);
 }
 
