@@ -89,6 +89,7 @@ struct start {
 	char *const *argv;
 	pid_t parent;
 	bool group;
+	char *const *env; /* NULL: the plan's */
 	struct pipe_pair in, out, errout, report;
 };
 
@@ -133,7 +134,7 @@ child_run(const struct start *s)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->parent)
 		_exit(127);
 	child_reset_signals();
-	(void)execve(s->plan->path, s->argv, s->plan->env);
+	(void)execve(s->plan->path, s->argv, s->env != NULL ? s->env : s->plan->env);
 	child_fail(REPORT_FD, STEP_EXEC);
 }
 
@@ -249,7 +250,8 @@ start_child(struct start *s, struct child *ret, struct error *err)
 }
 
 static int
-start_as(char *const argv[], const char *user, bool group, struct child *ret, struct error *err)
+start_as(char *const argv[], const char *user, bool group, char *const env[], struct child *ret,
+	 struct error *err)
 {
 	CLEAN(spawn_plan_done) struct spawn_plan plan = {0};
 	CLEAN(start_done)
@@ -257,6 +259,7 @@ start_as(char *const argv[], const char *user, bool group, struct child *ret, st
 		.plan = &plan,
 		.argv = argv,
 		.group = group,
+		.env = env,
 		.in = PIPE_PAIR_INIT,
 		.out = PIPE_PAIR_INIT,
 		.errout = PIPE_PAIR_INIT,
@@ -271,13 +274,19 @@ start_as(char *const argv[], const char *user, bool group, struct child *ret, st
 int
 child_start(char *const argv[], const char *user, struct child *ret, struct error *err)
 {
-	return start_as(argv, user, false, ret, err);
+	return start_as(argv, user, false, NULL, ret, err);
 }
 
 int
 child_start_group(char *const argv[], const char *user, struct child *ret, struct error *err)
 {
-	return start_as(argv, user, true, ret, err);
+	return start_as(argv, user, true, NULL, ret, err);
+}
+
+int
+child_start_env(char *const argv[], char *const env[], struct child *ret, struct error *err)
+{
+	return start_as(argv, NULL, true, env, ret, err);
 }
 
 /* Take the status of a child that has ended. */

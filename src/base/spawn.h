@@ -35,6 +35,9 @@ CHECKED int child_start(char *const argv[], const char *user, struct child *ret,
  * not reach it.) */
 CHECKED int child_start_group(char *const argv[], const char *user, struct child *ret,
 			      struct error *err);
+/* The same, with this environment. */
+CHECKED int child_start_env(char *const argv[], char *const env[], struct child *ret,
+			    struct error *err);
 /* Wait until the deadline (boot clock); 1 ended (*ret_status as of waitpid), 0 still running. */
 CHECKED int child_wait(struct child *c, uint64_t deadline_ns, int *ret_status, struct error *err);
 /* SIGKILL, reap, close everything. Safe on CHILD_INIT and twice; for CLEAN(). */

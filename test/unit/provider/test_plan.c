@@ -116,6 +116,7 @@ test_direct_promises_what_it_can(void **state)
 	assert_string_equal(m.paths[0].provider->name, "direct");
 	assert_int_equal(m.paths[0].expected, CONSISTENCY_NONE);
 	assert_non_null(strstr(m.paths[0].why, "no snapshot"));
+	assert_non_null(strstr(m.paths[0].why, "external: "));
 	assert_int_equal(m.paths[0].member, PLAN_LIVE);
 	assert_int_equal(m.paths[1].expected, CONSISTENCY_APPLICATION);
 	assert_int_equal(m.plan.n_members, 0);
@@ -212,17 +213,74 @@ test_a_wish_is_a_wish(void **state)
 	assert_non_null(strstr(err.msg, "'/boot'"));
 }
 
+/* An ext4 in an image file on another, and a third beside them. */
+static void
+test_freezing(void **state)
+{
+	CLEAN(machine_done) struct machine m = {0};
+
+	(void)state;
+	use_external();
+	path(&m, "/outer/x", false, "ext4", "/outer", 1);
+	path(&m, "/inner/db", true, "ext4", "/inner", 2);
+	path(&m, "/other", false, "ext4", "/other", 3);
+	assert_int_equal(order_facts_add(&m.plan.order, 2, 20, &err), OK);
+	assert_int_equal(order_facts_add(&m.plan.order, 20, 1, &err), OK);
+	assert_int_equal(decide(&m), OK);
+	assert_int_equal(m.plan.n_members, 3);
+	assert_string_equal(m.plan.members[0].source, "/inner");
+	assert_string_equal(m.plan.members[1].source, "/outer");
+	assert_string_equal(m.plan.members[2].source, "/other");
+	assert_int_equal(m.paths[0].member, 1);
+	assert_int_equal(m.paths[1].member, 0);
+	assert_true(m.plan.atomic);
+	assert_int_equal(m.paths[0].expected, CONSISTENCY_CRASH);
+	/* Each by its own command, at its own time. */
+	settings.external.freeze = false;
+	assert_int_equal(decide(&m), OK);
+	assert_false(m.plan.atomic);
+	settings.external.freeze = true;
+	/* What cannot be sure is not frozen. */
+	m.plan.order.unknown = 7;
+	assert_int_equal(decide(&m), OK);
+	assert_int_equal(m.plan.n_members, 0);
+	assert_non_null(strstr(m.paths[0].why, "not known"));
+	m.plan.order.unknown = 0;
+	assert_int_equal(order_facts_add(&m.plan.order, 1, 2, &err), OK);
+	assert_int_equal(decide(&m), OK);
+	assert_int_equal(m.plan.n_members, 0);
+}
+
+/* A btrfs in an image on what would be frozen: its snapshot would wait for the thaw for ever. */
+static void
+test_no_freeze_below_a_snapshot(void **state)
+{
+	CLEAN(machine_done) struct machine m = {0};
+
+	(void)state;
+	use_external();
+	path(&m, "/outer", false, "ext4", "/outer", 1);
+	path(&m, "/inner", false, "btrfs", "/inner", 2);
+	assert_int_equal(decide(&m), OK);
+	assert_int_equal(m.plan.n_members, 2);
+	assert_true(m.plan.members[0].freezes && !m.plan.members[1].freezes);
+	assert_false(m.plan.atomic);
+	assert_int_equal(order_facts_add(&m.plan.order, 2, 1, &err), OK);
+	assert_int_equal(decide(&m), OK);
+	assert_int_equal(m.plan.n_members, 1);
+	assert_string_equal(m.paths[0].provider->name, "direct");
+	assert_string_equal(m.paths[1].provider->name, "btrfs");
+}
+
 static void
 test_too_many_members(void **state)
 {
 	CLEAN(machine_done) struct machine m = {0};
-	static const char *const tops[] = {"/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h"};
 	struct plan_path many[SNAPSHOT_MEMBERS_MAX + 1] = {0};
 	struct plan_request request = {.wish = "auto", .settings = &settings};
 	struct plan p = {.n_paths = ARRAY_SIZE(many), .paths = many};
 
 	(void)state;
-	(void)tops;
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
 		char name[32];
 
@@ -330,12 +388,13 @@ main(void)
 		cmocka_unit_test_setup(test_what_is_live_counts, setup),
 		cmocka_unit_test_setup(test_no_rights_no_snapshot, setup),
 		cmocka_unit_test_setup(test_a_wish_is_a_wish, setup),
+		cmocka_unit_test_setup(test_freezing, setup),
+		cmocka_unit_test_setup(test_no_freeze_below_a_snapshot, setup),
 		cmocka_unit_test_setup(test_too_many_members, setup),
 		cmocka_unit_test_setup(test_map, setup),
 		cmocka_unit_test_setup(test_every_provider, setup),
 		cmocka_unit_test_setup(test_this_machine, setup),
 	};
 
-	(void)use_external;
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }
