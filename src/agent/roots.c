@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "mover/through.h"
 #include "mover/top.h"
 
 static int
@@ -54,9 +56,23 @@ pack_relocatable(const struct component *c, json_t **ret, struct error *err)
 	return OK;
 }
 
+/* What a database's folder itself looks like, as of the moment. */
+static int
+pack_top(const struct component *c, const struct snapshot_map *map, json_t **ret, struct error *err)
+{
+	CLEAN(buf_done) struct buf place = BUF_INIT(1 << 20);
+
+	if (c->n_paths == 0)
+		return OK;
+	if (through_path(map, c->paths[0].source, true, &place, err) < 0)
+		return err->code;
+	return top_record((const char *)place.p, ret, err);
+}
+
 int
 roots_add_component(json_t *roots, const char *name, const char *provider,
-		    const struct writers_member *m, const struct blob_id *tree, struct error *err)
+		    const struct writers_member *m, const struct snapshot_map *map,
+		    const struct blob_id *tree, struct error *err)
 {
 	CLEAN(json_done) json_t *relocatable = NULL;
 	CLEAN(json_done) json_t *top = NULL;
@@ -69,7 +85,7 @@ roots_add_component(json_t *roots, const char *name, const char *provider,
 	if (about != NULL &&
 	    json_object_set_new(root, "writer_metadata", json_deep_copy(about)) < 0)
 		return error_no_memory(err);
-	if (m->component->n_paths > 0 && top_record(m->component->paths[0].source, &top, err) < 0)
+	if (pack_top(m->component, map, &top, err) < 0)
 		return err->code;
 	if (top != NULL && json_object_set(root, "top", top) < 0)
 		return error_no_memory(err);

@@ -12,10 +12,13 @@
 #include "base/error.h"
 #include "repo/format.h"
 
+struct snapshot_map;
+
 CHECKED int roots_add_folders(json_t *roots, const char *provider, const struct blob_id *tree,
 			      struct error *err);
+/* map: where it was read, NULL: live. */
 CHECKED int roots_add_component(json_t *roots, const char *name, const char *provider,
-				const struct writers_member *m, const struct blob_id *tree,
-				struct error *err);
+				const struct writers_member *m, const struct snapshot_map *map,
+				const struct blob_id *tree, struct error *err);
 
 #endif

@@ -3,12 +3,14 @@
 /* The course of a session, but for the moment (session_moment.c) and the data (task.c). */
 #include "agent/session.h"
 
+#include <inttypes.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
 #include "agent/session_internal.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "provider/direct.h"
 
 int
 session_open(const struct session_setup *setup, struct session **ret, struct error *err)
@@ -19,6 +21,9 @@ session_open(const struct session_setup *setup, struct session **ret, struct err
 		return error_no_memory(err);
 	s->setup = *setup;
 	s->state = SESSION_NEW;
+	provider_settings_init(&s->providers);
+	if (setup->guard != NULL)
+		s->providers = setup->guard->providers;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	*ret = s;
 	return OK;
@@ -31,7 +36,12 @@ session_close(struct session *s)
 		return;
 	session_abort(s);
 	writers_done(&s->writers);
+	guard_stop(s->guard);
+	snapshot_map_done(&s->map);
+	plan_done(&s->plan);
+	free(s->first_path);
 	json_decref(s->shown);
+	json_decref(s->members);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -45,10 +55,11 @@ session_closep(struct session **s)
 /* ---- order of calls -------------------------------------------------------------------------- */
 
 static void
-set_state(struct session *s, enum session_state state)
+set_state(struct session *s, enum session_state state, bool driving)
 {
 	(void)pthread_mutex_lock(&s->lock);
 	s->state = state;
+	s->driving = driving;
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -57,15 +68,26 @@ session_enter(struct session *s, enum session_state wanted, const char *call, st
 {
 	if (s->state != wanted)
 		return error_set(err, ERR_BAD_STATE, "%s cannot come now", call);
-	set_state(s, SESSION_FAILED);
-	return session_cancelled(s, err);
+	set_state(s, SESSION_FAILED, true);
+	return session_cancelled(s, err) < 0 ? (int)session_failed(s, err) : OK;
 }
 
 void
 session_leave(struct session *s, enum session_state now)
 {
 	session_show_writers(s);
-	set_state(s, now);
+	set_state(s, now, false);
+}
+
+enum err
+session_failed(struct session *s, struct error *err)
+{
+	set_state(s, SESSION_FAILED, false);
+	session_show_writers(s);
+	/* A writer that died of the cancel did not fail. */
+	if (atomic_load(&s->cancelled) && err->code != ERR_CANCELLED)
+		return session_cancelled(s, err);
+	return err->code;
 }
 
 int
@@ -85,21 +107,26 @@ session_cancel(struct session *s)
 /* ---- prepare --------------------------------------------------------------------------------- */
 
 static int
-check_names(const struct session_order *order, struct error *err)
+check_order(const struct session_order *order, struct error *err)
 {
 	for (size_t i = 0; i < order->n_writers; i++)
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(order->writers[i], order->writers[j]) == 0)
 				return error_set(err, ERR_USAGE, "writer '%s' was given twice",
 						 order->writers[i]);
+	if (order->freeze_cap_ns > LEASE_FREEZE_MAX_NS)
+		return error_set(err, ERR_LIMIT, "nothing may stay frozen for more than 60 s");
 	return OK;
 }
 
-enum consistency
-session_promised(struct session *s, const struct writers_member *m)
+static void
+take_order(struct session *s, const struct session_order *order)
 {
-	(void)s;
-	return m != NULL ? CONSISTENCY_APPLICATION : CONSISTENCY_NONE;
+	s->order = *order;
+	if (s->order.ttl_ns == 0)
+		s->order.ttl_ns = LEASE_TTL_DEFAULT_NS;
+	if (s->order.freeze_cap_ns == 0)
+		s->order.freeze_cap_ns = LEASE_FREEZE_DEFAULT_NS;
 }
 
 static int
@@ -107,33 +134,74 @@ start_writers(struct session *s, struct error *err)
 {
 	const struct session_order *order = &s->order;
 
-	if (check_names(order, err) < 0)
-		return err->code;
 	if (order->n_writers > 0)
 		session_phase(s, "starting the writers");
 	return writers_start(&s->writers, &s->setup.writers, order->n_writers, order->writers, err);
+}
+
+/* The writers make ready, which may take as long as a checkpoint does; then the providers. */
+static int
+prepare_members(struct session *s, struct error *err)
+{
+	const char *sources[SNAPSHOT_MEMBERS_MAX];
+
+	if (s->writers.n > 0)
+		session_phase(s, "preparing the database");
+	for (size_t i = 0; i < s->writers.n; i++) {
+		struct writers_member *m = &s->writers.members[i];
+		struct writer_moment moment;
+
+		session_plan_moment(s, m, sources, &moment);
+		if (writer_prepare_snapshot(m->writer, &moment, &m->component, err) < 0)
+			return err->code;
+	}
+	for (size_t i = 0; i < s->plan.n_members; i++) {
+		const struct plan_member *m = &s->plan.members[i];
+		struct snapshot ignored;
+
+		session_phase(s, "preparing the snapshot of %s", m->source);
+		if (guard_add(s->guard, &s->lease.key, m->provider->name, m->source, &ignored,
+			      err) < 0)
+			return error_prefix(err, "provider '%s'", m->provider->name);
+	}
+	for (size_t i = 0; s->guard != NULL && i < s->writers.n; i++)
+		if (guard_writer(s->guard, &s->lease.key,
+				 writer_pidfd(s->writers.members[i].writer), err) < 0)
+			return err->code;
+	return OK;
+}
+
+static int
+prepare(struct session *s, struct session_prepared *p, struct error *err)
+{
+	if (check_order(&s->order, err) < 0 || start_writers(s, err) < 0 ||
+	    session_cancelled(s, err) < 0)
+		return err->code;
+	if (session_plan_make(s, err) < 0 || session_plan_check(s, err) < 0 ||
+	    session_plan_json(s, &p->plan, err) < 0)
+		return err->code;
+	if (session_lease_begin(s, err) < 0)
+		return err->code;
+	p->leased = s->leased;
+	p->key = s->lease.key;
+	p->ttl_ns = s->order.ttl_ns;
+	return prepare_members(s, err);
 }
 
 int
 session_prepare(struct session *s, const struct session_order *order, struct session_prepared *ret,
 		struct error *err)
 {
-	CLEAN(session_prepared_done) struct session_prepared prepared = {.plan = json_array()};
-	const char *label = order->label != NULL ? order->label : "holdfast";
+	CLEAN(session_prepared_done) struct session_prepared prepared = {0};
 
 	if (session_enter(s, SESSION_NEW, "prepare", err) < 0)
 		return err->code;
-	if (prepared.plan == NULL)
-		return error_no_memory(err);
-	s->order = *order;
-	if (start_writers(s, err) < 0 || session_cancelled(s, err) < 0)
-		return err->code;
-	s->provider_name = direct_ops.name;
-	if (s->writers.n > 0)
-		session_phase(s, "preparing the database");
-	struct writer_moment moment = {.provider = s->provider_name, .label = label};
-	if (writers_prepare_snapshot(&s->writers, &moment, err) < 0)
-		return err->code;
+	s->driver = pthread_self();
+	take_order(s, order);
+	if (prepare(s, &prepared, err) < 0) {
+		session_lease_abort(s);
+		return session_failed(s, err);
+	}
 	session_leave(s, SESSION_PREPARED);
 	*ret = prepared;
 	prepared = (struct session_prepared){0};
@@ -142,30 +210,56 @@ session_prepare(struct session *s, const struct session_order *order, struct ses
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+/* What came of one root, and why it is not more. */
 static int
-add_root(json_t *roots, const char *name, enum consistency consistency, struct error *err)
+judge_root(struct session *s, const struct writers_member *m, const char *lost,
+	   struct session_verdict *v, struct error *err)
 {
-	if (json_array_append_new(roots, json_pack("{s:s, s:s}", "name", name, "consistency",
-						   point_consistency_name(consistency))) < 0)
+	char name[WRITERS_ROOT_MAX] = "";
+	const char *why;
+	enum consistency promised = session_plan_promise(s, m, &why);
+	enum consistency achieved = promised;
+	json_t *root;
+
+	if (m != NULL && writers_root_name(m, name, err) < 0)
+		return err->code;
+	if (m != NULL && !m->proven)
+		lost = "the writer does not vouch for its copy";
+	if (lost[0] != '\0' && promised > CONSISTENCY_NONE) {
+		achieved = CONSISTENCY_NONE;
+		why = lost;
+		v->proven = false;
+	}
+	if (!session_plan_suffices(s, m != NULL, achieved))
+		v->as_required = false;
+	if (achieved < promised && v->reason[0] == '\0')
+		(void)text_printf(v->reason, sizeof(v->reason), "%s", lost);
+	root = json_pack("{s:s, s:s}", "name", name, "consistency",
+			 point_consistency_name(achieved));
+	if (root == NULL || json_array_append_new(v->roots, root) < 0 ||
+	    (why[0] != '\0' && json_object_set_new(root, "reason", json_string(why)) < 0))
 		return error_no_memory(err);
 	return OK;
 }
 
+/* The proof of consistency holds only if the lease and every writer were good to the last byte. */
 static int
 judge(struct session *s, struct session_verdict *v, struct error *err)
 {
-	char name[WRITERS_ROOT_MAX];
+	struct guard_verdict guarded;
+	const char *lost = "";
 
+	if (writers_check(&s->writers, err) < 0 || session_lease_finish(s, &guarded, err) < 0)
+		return err->code;
+	if (!s->moment_ours)
+		lost = "somebody else thawed a file system while it was frozen for this backup";
+	else if (!guarded.proven)
+		lost = "the guard cannot vouch for the moment";
 	v->proven = v->as_required = true;
-	for (size_t i = 0; i < s->writers.n; i++) {
-		const struct writers_member *m = &s->writers.members[i];
-
-		if (writers_root_name(m, name, err) < 0 ||
-		    add_root(v->roots, name, m->proven ? session_promised(s, m) : CONSISTENCY_NONE,
-			     err) < 0)
+	for (size_t i = 0; i < s->writers.n; i++)
+		if (judge_root(s, &s->writers.members[i], lost, v, err) < 0)
 			return err->code;
-	}
-	return s->order.n_paths > 0 ? add_root(v->roots, "", session_promised(s, NULL), err) : OK;
+	return s->order.n_paths > 0 ? judge_root(s, NULL, lost, v, err) : OK;
 }
 
 int
@@ -176,10 +270,9 @@ session_finish(struct session *s, struct session_verdict *ret, struct error *err
 	if (session_enter(s, SESSION_MOVED, "finish", err) < 0)
 		return err->code;
 	if (verdict.roots == NULL)
-		return error_no_memory(err);
-	/* The proof of consistency holds only if every writer is still good after the last byte. */
-	if (writers_check(&s->writers, err) < 0 || judge(s, &verdict, err) < 0)
-		return err->code;
+		(void)error_no_memory(err);
+	if (verdict.roots == NULL || judge(s, &verdict, err) < 0)
+		return session_failed(s, err);
 	session_leave(s, SESSION_FINISHED);
 	*ret = verdict;
 	verdict = (struct session_verdict){0};
@@ -201,27 +294,24 @@ session_complete(struct session *s, const char *point_id, struct error *err)
 void
 session_abort(struct session *s)
 {
-	if (s->state == SESSION_ABORTED)
-		return;
-	writers_abort(&s->writers);
-	if (s->state != SESSION_COMPLETE)
-		session_leave(s, SESSION_ABORTED);
-}
+	enum session_state state = s->state;
 
-int
-session_keep(struct session *s, uint64_t ttl_ns, struct error *err)
-{
-	(void)s;
-	(void)ttl_ns;
-	(void)err;
-	return OK;
+	if (state == SESSION_ABORTED || state == SESSION_NEW)
+		return;
+	if (state != SESSION_COMPLETE && state != SESSION_FINISHED)
+		session_lease_abort(s);
+	writers_abort(&s->writers);
+	if (state != SESSION_COMPLETE)
+		session_leave(s, SESSION_ABORTED);
 }
 
 int
 session_check(struct session *s, struct error *err)
 {
-	if (session_cancelled(s, err) < 0)
+	if (session_cancelled(s, err) < 0 || session_lease_check(s, err) < 0)
 		return err->code;
+	if (!pthread_equal(pthread_self(), s->driver))
+		return OK;
 	return writers_check(&s->writers, err);
 }
 

@@ -24,7 +24,7 @@
  * The lease. With snapshots (any provider but `direct`), or with writers, a guard (guard/client.h)
  * holds it: who does not call session_keep() for the time to live loses the snapshots, and every
  * later call fails with ERR_LEASE_ENDED and says which end it was. Without both there is nothing to
- * hold: session_keep() always succeeds.
+ * hold, and no lease unless it is asked for: session_keep() then always succeeds.
  */
 #ifndef HF_AGENT_SESSION_H
 #define HF_AGENT_SESSION_H
@@ -50,9 +50,11 @@ typedef void session_phase_fn(void *arg, const char *what);
 /* How a session works on this host. Copied; what it points to must outlive the session. */
 struct session_setup {
 	struct writers_setup writers;
-	/* The guard's program, state folder and providers. NULL: there is none, only `direct` can be
-	 * had (an agent without privileges). */
+	/* The guard's program, state folder and providers; its event function is the session's own.
+	 * NULL: there is none, and only `direct` can be had. */
 	const struct guard_options *guard;
+	bool always_leased; /* a lease even where there is nothing to hold: the requester is elsewhere */
+	const char *state_dir; /* the last state of each writer is kept there; NULL: nowhere */
 	struct eventlog *events; /* NULL: none is kept */
 	session_phase_fn *phase; /* may be NULL */
 	void *phase_arg;
@@ -66,6 +68,7 @@ struct session_order {
 	size_t n_writers;
 	const char *const *writers; /* names, each once; front-end applications first */
 	const char *provider; /* "auto", or a provider's name for everything; NULL: auto */
+	bool one_file_system; /* what is mounted below the paths is not wanted */
 	/*
 	 * CONSISTENCY_NONE: take what can be had. CONSISTENCY_CRASH: of every root at least one
 	 * instant. CONSISTENCY_APPLICATION: that, and `application` of every writer. 0: `application` of
@@ -82,15 +85,16 @@ struct session_prepared {
 	bool leased; /* there is a lease, and it wants to be kept alive: every ttl_ns / 10 */
 	struct lease_key key; /* if so */
 	uint64_t ttl_ns;
-	/* [{"what", "kind": "path" or "writer", "file_system", "mount_point", "provider",
-	 * "consistency", "why"}] as `holdfast plan --json` says it. Owned by the receiver. */
+	/* {"paths": [...], "crossings": [...], "members": [...], "atomic": bool}, objects as
+	 * `holdfast plan --json` prints them (provider/plan_json.h). Owned by the receiver. */
 	json_t *plan;
 };
 
 struct session_moment {
 	uint64_t time_ns; /* wall clock: what is read is as of then; 0: no snapshot was taken */
-	uint64_t frozen_ns; /* how long the longest frozen thing stood still; 0: nothing was */
-	bool proven; /* every thaw undid a freeze of our own */
+	uint64_t
+		frozen_ns; /* from the first thing that froze to the last that went on; 0: nothing did */
+	bool proven; /* nobody else thawed what we had frozen */
 	/* [{"provider", "source", "exposed"}], empty without snapshots. Owned by the receiver. */
 	json_t *members;
 };
@@ -105,7 +109,7 @@ struct session_verdict {
 	bool as_required; /* and nothing of what session_order.require asks for */
 	char reason[SESSION_REASON_MAX]; /* why not; "" if so */
 	/* [{"name", "consistency", "reason"?}]: one for each root of the task. `reason` is there if
-	 * it is less than the plan promised. Owned by the receiver. */
+	 * it is not the best that such a root can have. Owned by the receiver. */
 	json_t *roots;
 };
 
@@ -130,14 +134,18 @@ void session_abort(struct session *s);
 /* A keep-alive: the lease lasts for ttl_ns from now on. OK before there is a lease, and without. */
 CHECKED int session_keep(struct session *s, uint64_t ttl_ns, struct error *err);
 /* Is the lease still held, and are the writers good? For the mover, at least once a second while data
- * moves; never blocks. Writers are looked at only if called by the thread that drives. */
+ * moves; waits for nobody but, at most, the guard's answer. Writers are looked at only if called by the
+ * thread that drives. */
 CHECKED int session_check(struct session *s, struct error *err);
+/* The lease as it is now, as far as it is known here; false if there is none. Any thread. */
+bool session_lease(struct session *s, struct lease *ret);
 /* Whatever the driving thread is doing: fail with ERR_CANCELLED, soon. It then aborts. */
 void session_cancel(struct session *s);
 
 /* [{"name", "state", "state_number", "last_error", "error"?}], in the order of freezing. */
 CHECKED int session_writers(struct session *s, json_t **ret, struct error *err);
-/* {"state", "job", "set"?, "epoch"?, "ttl_ms"?, "left_ms"?, "phase", "members"}: for ListSnapshots. */
+/* {"state": "preparing", "frozen", "held", "finished" or "aborted", "end"?: "expired" ..., "job", "phase",
+ * "members": as session_moment.members, and with a lease "set", "epoch", "ttl_ms", "left_ms"}. */
 CHECKED int session_status(struct session *s, json_t **ret, struct error *err);
 
 /* For who reports a prepared, a moment, a verdict; all zero is fine. */

@@ -5,9 +5,14 @@
  * to wait for a step that is going on.
  */
 #include <stdarg.h>
+#include <string.h>
 
 #include "agent/session_internal.h"
+#include "agent/writer_status.h"
+#include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
+#include "base/uuid.h"
 #include "writer/client.h"
 
 void
@@ -26,11 +31,31 @@ session_phase(struct session *s, const char *format, ...)
 		s->setup.phase(s->setup.phase_arg, text);
 }
 
+/* For those who ask after we are gone. */
+static void
+keep_states(const struct session *s)
+{
+	static const struct error none;
+
+	if (s->setup.state_dir == NULL)
+		return;
+	for (size_t i = 0; i < s->writers.n; i++) {
+		const struct writers_member *m = &s->writers.members[i];
+		struct writer_status status;
+
+		writer_status_of(m->name, m->writer,
+				 m->writer != NULL ? writer_last_error(m->writer) : &none,
+				 s->order.job, &status);
+		writer_status_store(s->setup.state_dir, &status);
+	}
+}
+
 void
 session_show_writers(struct session *s)
 {
 	json_t *shown, *old;
 
+	keep_states(s);
 	/* Without memory, what was shown before stays. */
 	if (writers_states(&s->writers, &shown, NULL) < 0)
 		return;
@@ -39,6 +64,29 @@ session_show_writers(struct session *s)
 	s->shown = shown;
 	(void)pthread_mutex_unlock(&s->lock);
 	json_decref(old);
+}
+
+int
+session_show_members(struct session *s, const struct snapshot *snapshots, size_t n,
+		     struct error *err)
+{
+	CLEAN(json_done) json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct snapshot *m = &snapshots[i];
+
+		if (json_array_append_new(
+			    list, json_pack("{s:s, s:o, s:o}", "provider", m->provider, "source",
+					    json_bytes(m->source, strlen(m->source)), "exposed",
+					    json_bytes(m->exposed, strlen(m->exposed)))) < 0)
+			return error_no_memory(err);
+	}
+	if (list == NULL)
+		return error_no_memory(err);
+	(void)pthread_mutex_lock(&s->lock);
+	s->members = STEAL_PTR(list);
+	(void)pthread_mutex_unlock(&s->lock);
+	return OK;
 }
 
 int
@@ -56,9 +104,13 @@ session_writers(struct session *s, json_t **ret, struct error *err)
 }
 
 static const char *
-shown_state(enum session_state state)
+shown_state(const struct session *s, const struct lease *lease)
 {
-	switch (state) {
+	if (lease->state == LEASE_ENDED && lease->end != LEASE_FINISHED)
+		return "aborted";
+	if (lease->state == LEASE_FROZEN)
+		return "frozen";
+	switch (s->state) {
 	case SESSION_NEW:
 	case SESSION_PREPARED:
 		return "preparing";
@@ -69,23 +121,51 @@ shown_state(enum session_state state)
 	case SESSION_COMPLETE:
 		return "finished";
 	case SESSION_FAILED:
+		if (s->driving)
+			return s->members != NULL ? "held" : "preparing";
+		break;
 	case SESSION_ABORTED:
 		break;
 	}
 	return "aborted";
 }
 
+static int
+add_lease(json_t *j, const struct lease *l)
+{
+	char set[UUID_TEXT_SIZE];
+	uint64_t now_ns = clock_boot_ns();
+	uint64_t left_ns = l->state != LEASE_ENDED && l->deadline_ns > now_ns
+				   ? l->deadline_ns - now_ns
+				   : 0;
+
+	if (json_object_set_new(j, "set", json_string(uuid_text(l->key.set, set))) < 0 ||
+	    json_object_set_new(j, "epoch", json_integer((json_int_t)l->key.epoch)) < 0 ||
+	    json_object_set_new(j, "ttl_ms", json_integer((json_int_t)(l->ttl_ns / NS_PER_MS))) <
+		    0 ||
+	    json_object_set_new(j, "left_ms", json_integer((json_int_t)(left_ns / NS_PER_MS))) < 0)
+		return -1;
+	if (l->state == LEASE_ENDED)
+		return json_object_set_new(j, "end", json_string(session_lease_end(l->end)));
+	return 0;
+}
+
 int
 session_status(struct session *s, json_t **ret, struct error *err)
 {
-	json_t *j;
+	CLEAN(json_done) json_t *j = NULL;
+	CLEAN(json_done) json_t *members = NULL;
+	struct lease lease;
+	bool leased = session_lease(s, &lease);
 
 	(void)pthread_mutex_lock(&s->lock);
-	j = json_pack("{s:s, s:s, s:s, s:[]}", "state", shown_state(s->state), "job",
-		      s->order.job != NULL ? s->order.job : "", "phase", s->doing, "members");
+	members = s->members != NULL ? json_deep_copy(s->members) : json_array();
+	j = json_pack("{s:s, s:s, s:s, s:O}", "state", shown_state(s, &lease), "job",
+		      s->order.job != NULL ? s->order.job : "", "phase", s->doing, "members",
+		      members);
 	(void)pthread_mutex_unlock(&s->lock);
-	if (j == NULL)
+	if (j == NULL || (leased && add_lease(j, &lease) < 0))
 		return error_no_memory(err);
-	*ret = j;
+	*ret = STEAL_PTR(j);
 	return OK;
 }

@@ -59,6 +59,10 @@ open_mover(struct task *t, struct repo *repo, struct repo_index *index, struct e
 
 	options.check = check;
 	options.check_arg = t;
+	if (t->session->plan.n_members > 0) {
+		options.map = &t->session->map;
+		options.moment_ns = t->session->moment.time_ns;
+	}
 	if (repo_writer_open(repo, index, &t->order->write, &t->writer, err) < 0)
 		return err->code;
 	return mover_new(repo, index, t->writer, &options, &t->mover, err);
@@ -71,7 +75,7 @@ move_component(struct task *t, struct writers_member *m, struct error *err)
 	CLEAN(component_tail_freep) struct component_tail *tail = NULL;
 	struct session *s = t->session;
 	struct blob_id tree;
-	char root[WRITERS_ROOT_MAX];
+	char root[WRITERS_ROOT_MAX], provider[64];
 
 	if (writers_root_name(m, root, err) < 0)
 		return err->code;
@@ -84,7 +88,9 @@ move_component(struct task *t, struct writers_member *m, struct error *err)
 	session_phase(s, "reading the logs of %s", root);
 	if (mover_component_end(t->mover, tail, &tree, err) < 0)
 		return error_prefix(err, "back up '%s'", root);
-	return roots_add_component(t->roots, root, s->provider_name, m, &tree, err);
+	return roots_add_component(t->roots, root,
+				   session_plan_provider(s, m, provider, sizeof(provider)), m,
+				   t->session->plan.n_members > 0 ? &s->map : NULL, &tree, err);
 }
 
 static int
@@ -92,6 +98,7 @@ move_folders(struct task *t, struct error *err)
 {
 	const struct session_order *order = &t->session->order;
 	struct blob_id tree;
+	char provider[64];
 
 	if (order->n_paths == 0)
 		return OK;
@@ -99,7 +106,9 @@ move_folders(struct task *t, struct error *err)
 	if (mover_backup_paths(t->mover, order->paths, order->n_paths, previous_tree(t->order, ""),
 			       &tree, err) < 0)
 		return err->code;
-	return roots_add_folders(t->roots, t->session->provider_name, &tree, err);
+	return roots_add_folders(
+		t->roots, session_plan_provider(t->session, NULL, provider, sizeof(provider)),
+		&tree, err);
 }
 
 /* Databases first: their logs are held back for as long as they are being read. */
@@ -131,9 +140,9 @@ task_run(struct session *s, struct repo *repo, struct repo_index *index,
 	if (session_enter(s, SESSION_CREATED, "moving data", err) < 0)
 		return err->code;
 	if (t.roots == NULL)
-		return error_no_memory(err);
-	if (open_mover(&t, repo, index, err) < 0 || move_all(&t, err) < 0)
-		return err->code;
+		(void)error_no_memory(err);
+	if (t.roots == NULL || open_mover(&t, repo, index, err) < 0 || move_all(&t, err) < 0)
+		return session_failed(s, err);
 	repo_writer_stats(t.writer, &ret->write);
 	ret->roots = STEAL_PTR(t.roots);
 	session_leave(s, SESSION_MOVED);

@@ -55,8 +55,43 @@ host_providers(struct cli *cli, struct provider_settings *ret, struct error *err
 	return OK;
 }
 
-struct session_setup
-host_session(struct cli *cli)
+/* Beside the writers, where all programs are that nobody starts by hand. */
+static int
+guard_of(struct cli *cli, struct host *h, struct error *err)
 {
-	return (struct session_setup){.writers = host_writers(cli)};
+	const char *dir = settings_text(cli->settings, OPTION_WRITER_DIR);
+	const char *state_dir = settings_text(cli->settings, OPTION_AGENT_STATE_DIR);
+
+	if (!text_printf(h->guard_program, sizeof(h->guard_program), "%s/holdfast-guard", dir))
+		return error_set(err, ERR_CONFIG, "writer.dir is too long");
+	h->guard = (struct guard_options){.program = h->guard_program, .state_dir = state_dir};
+	return host_providers(cli, &h->guard.providers, err);
+}
+
+int
+host_open(struct cli *cli, struct host *ret, struct error *err)
+{
+	const char *state_dir = settings_text(cli->settings, OPTION_AGENT_STATE_DIR);
+	const struct eventlog_options log = {
+		.dir = state_dir, .program = "holdfast", .journal = EVENTLOG_JOURNAL};
+	struct error ignored;
+
+	*ret = (struct host){0};
+	if (guard_of(cli, ret, err) < 0)
+		return err->code;
+	(void)!eventlog_open(&log, &ret->events, &ignored);
+	ret->setup = (struct session_setup){
+		.writers = host_writers(cli),
+		.guard = &ret->guard,
+		.state_dir = state_dir,
+		.events = ret->events,
+	};
+	return OK;
+}
+
+void
+host_close(struct host *h)
+{
+	eventlog_close(h->events);
+	h->events = NULL;
 }

@@ -20,11 +20,11 @@ ready(void *arg)
 int
 verb_agent(struct cli *cli, struct error *err)
 {
+	CLEAN(host_close) struct host host = {0};
 	struct settings *s = cli->settings;
 	struct service_options options = {
 		.state_dir = settings_text(s, OPTION_AGENT_STATE_DIR),
 		.cache_dir = settings_text(s, OPTION_REPOSITORY_CACHE_DIR),
-		.session = host_session(cli),
 		.group = settings_text(s, OPTION_AGENT_GROUP),
 		.max_connections = (unsigned)settings_number(s, OPTION_AGENT_MAX_CONNECTIONS),
 		.max_jobs = (unsigned)settings_number(s, OPTION_AGENT_MAX_JOBS),
@@ -40,6 +40,10 @@ verb_agent(struct cli *cli, struct error *err)
 		return error_hint(err, "give --listen unix:/run/holdfast/agent.sock or "
 				       "--listen tls://ADDRESS:7410");
 	}
+	if (host_open(cli, &host, err) < 0)
+		return err->code;
+	options.session = host.setup;
+	options.session.always_leased = true;
 	r = service_run(&options, err);
 	notify_systemd("STOPPING=1");
 	return r;

@@ -44,6 +44,16 @@ flag_values(const struct invocation *inv, enum flag_id id, const char ***ret, si
 	return OK;
 }
 
+/* 0: auto. */
+static enum consistency
+required(const char *text)
+{
+	enum consistency c = 0;
+
+	(void)point_consistency_find(text, &c);
+	return c;
+}
+
 static void
 job_from_settings(struct cli *cli, struct backup_job *job)
 {
@@ -51,6 +61,11 @@ job_from_settings(struct cli *cli, struct backup_job *job)
 
 	job->host = settings_text(s, OPTION_BACKUP_HOST);
 	job->tags = settings_list(s, OPTION_BACKUP_TAGS, &job->n_tags);
+	job->order.provider = settings_text(s, OPTION_BACKUP_PROVIDER);
+	job->order.require = required(settings_text(s, OPTION_BACKUP_REQUIRE));
+	job->order.ttl_ns = settings_number(s, OPTION_BACKUP_SNAPSHOT_TIMEOUT) * NS_PER_S;
+	job->order.freeze_cap_ns = settings_number(s, OPTION_BACKUP_FREEZE_LIMIT) * NS_PER_S;
+	job->order.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
 	job->mover.workers = (unsigned)settings_number(s, OPTION_BACKUP_WORKERS);
 	job->mover.memory_limit = settings_number(s, OPTION_BACKUP_MEMORY_LIMIT);
 	job->mover.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
@@ -131,13 +146,13 @@ report(const struct cli *cli, const struct backup_result *r, const struct progre
 }
 
 static int
-open_guest(struct cli *cli, struct guest **ret, struct error *err)
+open_guest(struct cli *cli, struct host *host, struct guest **ret, struct error *err)
 {
-	struct session_setup setup = host_session(cli);
-
 	if (guest_is_remote(cli))
 		return guest_open_remote(cli, ret, err);
-	return guest_local_open(&setup, ret, err);
+	if (host_open(cli, host, err) < 0)
+		return err->code;
+	return guest_local_open(&host->setup, ret, err);
 }
 
 int
@@ -147,6 +162,7 @@ verb_backup(struct cli *cli, struct error *err)
 	CLEAN(paths_done) struct path_list paths = {0};
 	CLEAN(exclude_done) struct exclude_list exclude = {0};
 	CLEAN(free_ptr) const char **writers = NULL;
+	CLEAN(host_close) struct host host = {0};
 	CLEAN(guest_closep) struct guest *guest = NULL;
 	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
 	struct progress progress = {0};
@@ -171,7 +187,7 @@ verb_backup(struct cli *cli, struct error *err)
 	job.order.paths = (const char *const *)paths.paths;
 	job.order.n_paths = paths.n;
 
-	if (open_guest(cli, &guest, err) < 0)
+	if (open_guest(cli, &host, &guest, err) < 0)
 		return err->code;
 	job.guest = guest;
 	job.host = guest_host_name(cli, guest);

@@ -5,7 +5,7 @@
 # in bash, behind tap.sh.
 #
 #	scratch NAME		makes and enters $T; gone at the end, with what at_end was told. The
-#				environment names $T/repo, $T/key and $T/cache from here on
+#				environment names $T/repo, $T/key, $T/cache and $T/state from here on
 #	at_end COMMAND		to be run (by eval) at the end, the last one first
 #	hf ARG...		run: exit code in $code, outputs in the files out and err
 #	runs NAME CODE ARG...	a run that must end so; what it said is shown if not
@@ -47,6 +47,7 @@ scratch() {
 	trap 'exit 1' INT TERM HUP
 	at_end 'rm -rf "$T"'
 	export HOLDFAST_REPOSITORY=$T/repo HOLDFAST_KEY_FILE=$T/key HOLDFAST_CACHE_DIR=$T/cache
+	export HOLDFAST_AGENT_STATE_DIR=$T/state
 }
 
 hf() {
