@@ -67,7 +67,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			{"holdfast backup -r /srv/backup --exclude '*.tmp' /srv/www", "not all of it"},
 			{"holdfast backup -r /srv/backup --require crash /srv/www",
 			 "one instant of it, or nothing"},
-			{"holdfast backup -r /srv/backup --agent tls://db1:8711 --writer postgresql",
+			{"holdfast backup -r /srv/backup --agent tls://db1:7410 --writer postgresql",
 			 "the PostgreSQL cluster of another host"},
 		},
 		.exits = {{3, "The restore point was made, but something was left out or could not "

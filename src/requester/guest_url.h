@@ -20,7 +20,7 @@ struct guest_url_options {
 	struct ssh_options ssh; /* its url is set here */
 };
 
-enum { GUEST_URL_PORT = 8711 }; /* if there is none in the URL */
+enum { GUEST_URL_PORT = 7410 }; /* if there is none in the URL */
 
 /* ERR_USAGE if it is none of these; else what became of the attempt to say hello. */
 CHECKED int guest_url_open(const char *url, const struct guest_url_options *options,
