@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/support/writer.sh"
 . "$here/support/writer_copy.sh"
 . "$here/support/loop.sh"
+. "$here/support/feed.sh"
 if ! loop_possible btrfs; then
 	echo "1..0 # SKIP no btrfs on loop devices here, or not root"
 	exit 0
@@ -34,22 +35,6 @@ clean_up() {
 	rm -rf "$T"
 }
 trap clean_up EXIT
-
-# Numbered rows, each committed by itself; a number is in the file once its commit was acknowledged.
-feed() { # DIR
-	pg_sql "$1" "SET client_min_messages = error; CREATE TABLE IF NOT EXISTS feed (n serial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())"
-	: >"$T/acked"
-	(yes 'INSERT INTO feed DEFAULT VALUES RETURNING n;' |
-		pg_as stdbuf -oL "$PG_BIN/psql" -X -q -A -t -h "$1" -p "$(pg_port "$1")" -U postgres postgres \
-			>>"$T/acked" 2>/dev/null) &
-	FEEDER=$!
-}
-stop_feed() {
-	pg_sql "$1" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO feed%' AND pid <> pg_backend_pid()" >/dev/null
-	wait "$FEEDER" 2>/dev/null
-	FEEDER=
-}
-last_acked() { tail -n 1 "$T/acked" | grep -x '[0-9]*' || tail -n 2 "$T/acked" | head -n 1; }
 
 # The events up to post-snapshot; $4 is run between freeze and thaw, with the feed's last numbers taken
 # right before and after it.
@@ -92,14 +77,6 @@ finish_restore() { # TOP LOCATION-OF-THE-TABLESPACE
 start_restored() { # TOP LIKE
 	pg_port "$2" >"$1/port"
 	pg_conf "$1" "unix_socket_directories=$1" && pg_conf "$1" listen_addresses= && pg_start "$1"
-}
-is_whole() { # TOP
-	pg_as "$PG_BIN/pg_amcheck" --heapallindexed --all --install-missing -h "$1" -p "$(pg_port "$1")" -U postgres
-}
-adds_up() {
-	[ "$(pg_sql "$1" "SELECT (SELECT sum(abalance) FROM pgbench_accounts)
-		= (SELECT sum(bbalance) FROM pgbench_branches) AND (SELECT sum(tbalance) FROM pgbench_tellers)
-		= (SELECT sum(delta) FROM pgbench_history)")" = t ]
 }
 # Every number up to the last acknowledged before the moment, and none given out after it. (One may have
 # been committed and not yet acknowledged.)
