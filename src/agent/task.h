@@ -52,6 +52,9 @@ struct task_result {
  * session_cancel() called. After a failure only session_abort() is left. */
 CHECKED int task_run(struct session *s, struct repo *repo, struct repo_index *index,
 		     const struct task_order *order, struct task_result *ret, struct error *err);
+/* Instead of task_run(): nothing is read, writers end their backup mode all the same. For tests of
+ * everything else; the verdict is about a copy that was not made. */
+CHECKED int task_skip(struct session *s, struct error *err);
 void task_result_done(struct task_result *r);
 
 #endif

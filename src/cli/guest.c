@@ -53,6 +53,16 @@ guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
 	return guest_url_open(invocation_value(cli->inv, FLAG_AGENT), &options, ret, err);
 }
 
+int
+guest_open(struct cli *cli, struct host *host, struct guest **ret, struct error *err)
+{
+	if (guest_is_remote(cli))
+		return guest_open_remote(cli, ret, err);
+	if (host_open(cli, host, err) < 0)
+		return err->code;
+	return guest_local_open(&host->setup, ret, err);
+}
+
 const char *
 guest_host_name(const struct cli *cli, struct guest *g)
 {

@@ -24,36 +24,6 @@ warn(void *arg, const char *path, enum err code, bool serious, const char *messa
 	show_warning(arg, path, code, serious, message);
 }
 
-/* The values of a flag that may be given several times; ends with NULL, the caller's to free. */
-static int
-flag_values(const struct invocation *inv, enum flag_id id, const char ***ret, size_t *ret_n,
-	    struct error *err)
-{
-	size_t n = 0;
-	const char **values;
-
-	while (invocation_value_at(inv, id, n) != NULL)
-		n++;
-	values = calloc(n + 1, sizeof(*values));
-	if (values == NULL)
-		return error_no_memory(err);
-	for (size_t i = 0; i < n; i++)
-		values[i] = invocation_value_at(inv, id, i);
-	*ret = values;
-	*ret_n = n;
-	return OK;
-}
-
-/* 0: auto. */
-static enum consistency
-required(const char *text)
-{
-	enum consistency c = 0;
-
-	(void)point_consistency_find(text, &c);
-	return c;
-}
-
 static void
 job_from_settings(struct cli *cli, struct backup_job *job)
 {
@@ -145,16 +115,6 @@ report(const struct cli *cli, const struct backup_result *r, const struct progre
 	return OK;
 }
 
-static int
-open_guest(struct cli *cli, struct host *host, struct guest **ret, struct error *err)
-{
-	if (guest_is_remote(cli))
-		return guest_open_remote(cli, ret, err);
-	if (host_open(cli, host, err) < 0)
-		return err->code;
-	return guest_local_open(&host->setup, ret, err);
-}
-
 int
 verb_backup(struct cli *cli, struct error *err)
 {
@@ -171,7 +131,7 @@ verb_backup(struct cli *cli, struct error *err)
 	struct backup_result result;
 	int r;
 
-	if (flag_values(cli->inv, FLAG_WRITER, &writers, &job.order.n_writers, err) < 0 ||
+	if (invocation_values(cli->inv, FLAG_WRITER, &writers, &job.order.n_writers, err) < 0 ||
 	    paths_list(cli->inv->operands, cli->inv->n_operands, &paths, err) < 0)
 		return err->code;
 	if (paths.n + job.order.n_writers == 0) {
@@ -187,7 +147,7 @@ verb_backup(struct cli *cli, struct error *err)
 	job.order.paths = (const char *const *)paths.paths;
 	job.order.n_paths = paths.n;
 
-	if (open_guest(cli, &host, &guest, err) < 0)
+	if (guest_open(cli, &host, &guest, err) < 0)
 		return err->code;
 	job.guest = guest;
 	job.host = guest_host_name(cli, guest);

@@ -257,7 +257,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"is read and nothing stored; without --no-complete writers are told that a backup "
 			"is complete, and may release logs: say --type copy if they must not.",
 		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to snapshot."},
-		.flags = {FLAG_WRITER, FLAG_UNTIL, FLAG_NO_COMPLETE, FLAG_NO_KEEP_ALIVE, FLAG_HOLD,
+		.flags = {FLAG_AGENT, FLAG_WRITER, FLAG_UNTIL, FLAG_NO_COMPLETE, FLAG_NO_KEEP_ALIVE, FLAG_HOLD,
 			  FLAG_TYPE, FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT},
 		.examples = {
 			{"holdfast test --writer postgresql --type copy", "the whole sequence"},

@@ -133,7 +133,7 @@ const struct flag flag_table[FLAG_COUNT] = {
 	[FLAG_FOLLOW] = {"follow", 'f', FLAG_SWITCH, NULL, OPTION_NONE,
 			 "go on, and show events as they come"},
 	[FLAG_UNTIL] = {"until", 0, FLAG_VALUE, "STEP", OPTION_NONE,
-			"stop after this step: gather, prepare, create, finish or complete"},
+			"stop after this step: gather, prepare, create, hold, finish or complete"},
 	[FLAG_NO_COMPLETE] = {"no-complete", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			      "leave out BackupComplete: logs must then not be released"},
 	[FLAG_NO_KEEP_ALIVE] = {"no-keep-alive", 0, FLAG_SWITCH, NULL, OPTION_NONE,

@@ -293,6 +293,25 @@ invocation_value(const struct invocation *inv, enum flag_id id)
 }
 
 int
+invocation_values(const struct invocation *inv, enum flag_id id, const char ***ret, size_t *ret_n,
+		  struct error *err)
+{
+	size_t n = 0;
+	const char **values;
+
+	while (invocation_value_at(inv, id, n) != NULL)
+		n++;
+	values = calloc(n + 1, sizeof(*values));
+	if (values == NULL)
+		return error_no_memory(err);
+	for (size_t i = 0; i < n; i++)
+		values[i] = invocation_value_at(inv, id, i);
+	*ret = values;
+	*ret_n = n;
+	return OK;
+}
+
+int
 invocation_set(const struct invocation *inv, struct settings *settings, struct error *err)
 {
 	const char *assignment;

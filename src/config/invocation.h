@@ -45,6 +45,9 @@ bool invocation_has(const struct invocation *inv, enum flag_id id);
 const char *invocation_value(const struct invocation *inv, enum flag_id id);
 /* The n-th value from 0 of a flag that may be given several times, NULL past the end. */
 const char *invocation_value_at(const struct invocation *inv, enum flag_id id, size_t n);
+/* All its values, then NULL; the array is the caller's to free. */
+CHECKED int invocation_values(const struct invocation *inv, enum flag_id id, const char ***ret,
+			      size_t *ret_n, struct error *err);
 
 /* Apply --option, then the flags that stand for settings. */
 CHECKED int invocation_set(const struct invocation *inv, struct settings *settings,

@@ -68,6 +68,10 @@ struct guest_ops {
 		       struct error *err);
 	/* As session_status(). */
 	int (*status)(struct guest *g, json_t **ret, struct error *err);
+	/* As session_writers(): how those that take part are. NULL: ask in another way. */
+	int (*states)(struct guest *g, json_t **ret, struct error *err);
+	/* Instead of move(): as task_skip(). NULL: it cannot be had. */
+	int (*skip)(struct guest *g, struct error *err);
 };
 
 static inline void

@@ -86,6 +86,18 @@ local_status(struct guest *g, json_t **ret, struct error *err)
 	return session_status(local_of(g)->session, ret, err);
 }
 
+static int
+local_states(struct guest *g, json_t **ret, struct error *err)
+{
+	return session_writers(local_of(g)->session, ret, err);
+}
+
+static int
+local_skip(struct guest *g, struct error *err)
+{
+	return task_skip(local_of(g)->session, err);
+}
+
 static const struct guest_ops local_ops = {
 	.name = "local",
 	.prepare = local_prepare,
@@ -99,6 +111,8 @@ static const struct guest_ops local_ops = {
 	.close = local_close,
 	.writers = local_writers,
 	.status = local_status,
+	.states = local_states,
+	.skip = local_skip,
 };
 
 static void

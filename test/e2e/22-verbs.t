@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What an administrator looks at: writers, snapshots, events, explain, test, release. With the Python
+# writer in doc/writer-protocol.md, and a log that was recorded.
+set -u
+export LC_ALL=C TZ=UTC
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/support/tap.sh"
+holdfast=${HOLDFAST:?the program to test}
+guard=${HOLDFAST_WRITER_DIR:?}/holdfast-guard
+if ! command -v python3 >/dev/null; then
+	echo "1..0 # SKIP no python3"
+	exit 0
+fi
+t=$(mktemp -d /tmp/hf-verbs.XXXXXX)
+trap 'rm -rf "$t"' EXIT
+cd "$t" || exit 1
+unset HOLDFAST HOLDFAST_REPOSITORY HOLDFAST_KEY_FILE
+export HOLDFAST_CACHE_DIR=$t/cache HOLDFAST_PASSWORD_FILE=$t/pass HOLDFAST_WRITER_DIR=$t/writers
+export HOLDFAST_AGENT_STATE_DIR=$t/state
+
+mkdir writers ledger state folder
+ln -s "$guard" writers/holdfast-guard
+sed -n '/^```python$/,/^```$/p' "$here/../../doc/writer-protocol.md" | sed '/^```/d' >writers/holdfast-writer-ledger
+chmod +x writers/holdfast-writer-ledger
+printf '[writer.ledger]\nfolder = %s/ledger\n' "$t" >conf
+echo "ten coins" >ledger/book && : >ledger/lock
+hf() { "$holdfast" --config conf "$@" >out 2>err </dev/null; }
+says() { grep -qF -- "$1" out err || { sed 's/^/# /' out err && return 1; }; }
+fits() { ! grep -E '.{81}' out; }
+
+# writers
+check "writers" hf writers
+check "in vssadmin's layout" says "Writer name: '"
+check "with an id" says "   Writer Id: {"
+check "and its state" says "   State: [1] Stable"
+check "and its last error" says "   Last error: No error"
+check "writers of a name" hf writers --json ledger
+check "as JSON" sh -c "jq -e '.type == \"writer\" and .state_number == 1' out >/dev/null"
+
+# test
+check "a test of the writer" hf test --writer ledger
+check "tells its state" says "Status for writer ledger: STABLE(0x00000000)"
+check "after each step" says "Status for writer ledger: WAITING_FOR_BACKUP_COMPLETE(0x00000000)"
+check "and goes to the end" says "complete: ok"
+check "a test until a step" hf test --writer ledger --until prepare
+check "goes until there" says "Status for writer ledger: WAITING_FOR_FREEZE(0x00000000)"
+check "and not on" sh -c '! grep -q create out'
+check "a test of a folder" hf test --hold 1s "$t/folder"
+check "holds it" says "hold: ok"
+check_fails() { ! hf "$@"; }
+check "no such step" check_fails test --until nowhere /etc
+check "is said" says "there is no step 'nowhere'"
+
+# snapshots, release
+check "snapshots" hf snapshots
+check "none is held" says "no snapshots are held"
+check "releasing what is not held fails" check_fails release 12345678
+check "and says so" says "is held here"
+if [ -e "$guard" ]; then
+	check "leftovers are looked for" hf release --leftovers
+	check "and there are none" says "There are no leftovers."
+fi
+
+# events, explain: a recorded log
+rm -f state/events.jsonl*
+python3 - state/events.jsonl <<'PY'
+import json, sys
+T0 = 1795356000
+job = "{7d0e54e2-3f6c-4a9a-9a52-1c2f9c0f6a11}"
+log = [(0, 0, 2200, "BACKUP_STARTED", {"host": "db1", "writers": "postgresql", "ttl_s": 1200}),
+       (0, 3, 2100, "SNAPSHOT_CREATED", {"provider": "btrfs", "frozen_ms": 180})]
+log += [(m, 6, 2120, "KEEP_RECEIVED", {"ttl_s": 1200}) for m in range(1, 26, 2)]
+log += [(27, 6, 2131, "REQUESTER_DISCONNECTED", {"peer": "backup1"}),
+        (45, 7, 2101, "SNAPSHOT_TIMEOUT", {"ttl_s": 1200, "last_keep_ms": 1201000}),
+        (47, 30, 2132, "REQUESTER_RECONNECTED", {"away_ms": 1224000}),
+        (47, 30, 2123, "FINISH_REFUSED", {"cause": "expired", "ended_ms": 143000}),
+        (47, 31, 2204, "BACKUP_FAILED", {"code": "LEASE_ENDED", "error": "Failed to call RPC function "
+         "'Vss.FinishSnapshot': Error code: 0x800401fd. Failed to invoke func [FinishSnapshot]"})]
+with open(sys.argv[1], "w") as f:
+    for m, s, id, name, fields in log:
+        f.write(json.dumps({"time_ns": (T0 + 60 * m + s) * 10**9, "id": id, "name": name, "job": job,
+                            "level": "error" if id in (2101, 2123, 2204) else "info",
+                            "fields": fields}) + "\n")
+PY
+check "events" hf events
+check "in 80 columns" fits
+check "with the article's words" says "2026-11-22 14:45:07 ERROR 2101 7d0e54e2 Snapshot timeout occurred."
+check "only errors" hf events --level error --job 7d0e
+check "are three" test "$(grep -c ^2026 out)" -eq 3
+check "since a time" hf events --since '2026-11-22 14:46' --json
+check "are three" test "$(jq -s length out)" -eq 3
+check "explain a job" hf explain 7d0e54e2
+check "in 80 columns" fits
+check "says when the last keep-alive came" says "last keep-alive at 14:25:06"
+check "when it was let go" says "14:45:07 ! Snapshot timeout occurred."
+check "that the requester came too late" says "2 min 23 s too late"
+check "what it is called" says "0x800401fd"
+check "and which setting would have helped" says "snapshot_timeout = 30m    (was 20m)"
+check "explain the latest, as JSON" hf explain latest --json
+check "has the proposal" sh -c "jq -e '.ending == \"network\" and .setting.proposed == \"30m\"' out >/dev/null"
+for code in 0x800401fd 2147746301 LEASE_ENDED 39 CO_E_OBJNOTCONNECTED; do
+	check "explain $code" hf explain "$code"
+	check "leads to the same" says "snapshot_timeout"
+done
+check "explain an event" hf explain 2101
+check "by its text" says "Snapshot timeout occurred."
+check "nonsense" check_fails explain nonsense
+check "is no code" says "neither a known code nor a job"
+done_testing
