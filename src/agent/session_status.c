@@ -31,6 +31,30 @@ session_phase(struct session *s, const char *format, ...)
 		s->setup.phase(s->setup.phase_arg, text);
 }
 
+/* Once for each failure. */
+static void
+tell_failure(const struct session *s, const struct writer_status *now)
+{
+	static const char failed[] = "Failed at ";
+	const struct error *e = &now->last_error;
+	const char *state = writer_state_text(now->state);
+	const char *step = strncmp(state, failed, strlen(failed)) == 0 ? state + strlen(failed)
+								       : "";
+	struct writer_status before;
+
+	if (e->code == OK)
+		return;
+	if (writer_status_load(s->setup.state_dir, now->name, &before) > 0 &&
+	    before.last_error.code == e->code && strcmp(before.job, now->job) == 0)
+		return;
+	eventlog_add(s->setup.events,
+		     e->code == ERR_WRITER_TIMEOUT ? EVENT_WRITER_HUNG
+		     : e->code == ERR_WRITER_DIED  ? EVENT_WRITER_DIED
+						   : EVENT_WRITER_FAILED,
+		     s->order.job, "writer=%s step=%s retry=%s code=%s error=%s", now->title, step,
+		     error_retryable(e->code) ? "yes" : "no", error_name(e->code), e->msg);
+}
+
 /* For those who ask after we are gone. */
 static void
 keep_states(const struct session *s)
@@ -46,6 +70,7 @@ keep_states(const struct session *s)
 		writer_status_of(m->name, m->writer,
 				 m->writer != NULL ? writer_last_error(m->writer) : &none,
 				 s->order.job, &status);
+		tell_failure(s, &status);
 		writer_status_store(s->setup.state_dir, &status);
 	}
 }

@@ -13,9 +13,8 @@ task_skip(struct session *s, struct error *err)
 		CLEAN(component_tail_freep) struct component_tail *tail = NULL;
 
 		if (writers_post_copy(&s->writers.members[i], &tail, err) < 0)
-			return err->code;
+			return session_failed(s, err);
 	}
-	session_show_writers(s);
 	session_leave(s, SESSION_MOVED);
 	return OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/backuplog.h"
 #include "cli/cli.h"
 #include "cli/exclude.h"
 #include "cli/guest.h"
@@ -22,6 +23,16 @@ static void
 warn(void *arg, const char *path, enum err code, bool serious, const char *message)
 {
 	show_warning(arg, path, code, serious, message);
+}
+
+/* 0: auto. */
+static enum consistency
+required(const char *text)
+{
+	enum consistency c = 0;
+
+	(void)point_consistency_find(text, &c);
+	return c;
 }
 
 static void
@@ -49,12 +60,13 @@ job_from_settings(struct cli *cli, struct backup_job *job)
 }
 
 static void
-report_json(const struct backup_result *r, const struct progress *p)
+report_json(const char *job, const struct backup_result *r, const struct progress *p)
 {
 	char start[32], end[32];
 	json_t *j = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"type", "summary", "point", r->id_text, "start",
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I}",
+		"type", "summary", "job", job, "point", r->id_text, "start",
 		clock_format_utc(r->start_ns, start), "end", clock_format_utc(r->end_ns, end),
 		"consistency", point_consistency_name(r->consistency), "incomplete",
 		r->incomplete ? 1 : 0, "warnings", (json_int_t)r->warnings, "elapsed_ms",
@@ -95,13 +107,13 @@ report_text(const struct cli *cli, const struct backup_result *r, const struct p
 }
 
 static int
-report(const struct cli *cli, const struct backup_result *r, const struct progress *p,
-       struct error *err)
+report(const struct cli *cli, const struct backuplog *log, const struct backup_result *r,
+       const struct progress *p, struct error *err)
 {
 	char warnings[UNITS_MAX];
 
 	if (cli->json)
-		report_json(r, p);
+		report_json(log->job, r, p);
 	else
 		report_text(cli, r, p);
 	if (r->warnings_dropped > 0)
@@ -129,6 +141,7 @@ verb_backup(struct cli *cli, struct error *err)
 	struct progress_source source = progress_view_source(&progress);
 	struct backup_job job = {.mover = {.progress = &progress}};
 	struct backup_result result;
+	CLEAN(backuplog_close) struct backuplog log = {0};
 	int r;
 
 	if (invocation_values(cli->inv, FLAG_WRITER, &writers, &job.order.n_writers, err) < 0 ||
@@ -140,7 +153,10 @@ verb_backup(struct cli *cli, struct error *err)
 	}
 	if (repository_open(cli, &opened, err) < 0 || exclude_make(cli, &paths, &exclude, err) < 0)
 		return err->code;
+	if (backuplog_open(cli, &log, err) < 0)
+		return err->code;
 	job_from_settings(cli, &job);
+	job.order.job = log.job;
 	job.mover.exclude = (const char *const *)exclude.patterns;
 	job.mover.n_exclude = exclude.n;
 	job.order.writers = writers;
@@ -154,7 +170,9 @@ verb_backup(struct cli *cli, struct error *err)
 	if (progress_view_start(cli, &source, &view, err) < 0)
 		return err->code;
 	job.phase_arg = view;
+	backuplog_begin(&log, &job);
 	r = backup_run(opened.repo, &job, &result, err);
 	progress_view_stop(STEAL_PTR(view));
-	return r == OK ? report(cli, &result, &progress, err) : r;
+	backuplog_end(&log, r, &result, err);
+	return r == OK ? report(cli, &log, &result, &progress, err) : r;
 }
