@@ -9,11 +9,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/guest.h"
 #include "cli/out.h"
 #include "cli/printable.h"
 #include "cli/units.h"
 #include "config/prose.h"
 #include "config/value.h"
+#include "requester/guest_remote.h"
 
 /* Events of the host that belong to no job count as part of it this long after its last. */
 #define AROUND_NS (5 * NS_PER_S)
@@ -24,6 +26,82 @@ const char *
 joblog_dir(const struct cli *cli)
 {
 	return settings_text(cli->settings, OPTION_AGENT_STATE_DIR);
+}
+
+enum { LOAD_AT_ONCE = 1000, LOAD_MAX = 100 };
+
+/* An agent gives its events in pieces. */
+static int
+load_remote(struct cli *cli, struct event_list *list, struct error *err)
+{
+	CLEAN(guest_closep) struct guest *guest = NULL;
+	uint64_t after = 0;
+
+	if (guest_open_remote(cli, &guest, err) < 0)
+		return err->code;
+	for (int round = 0; round < LOAD_MAX; round++) {
+		CLEAN(json_done) json_t *reply = NULL;
+		json_t *events, *j;
+		size_t i;
+
+		if (guest_remote_call(guest, "ListEvents",
+				      json_pack("{s:I, s:i}", "After", (json_int_t)after, "Limit",
+						LOAD_AT_ONCE),
+				      &reply, err) < 0 ||
+		    json_get_arr(reply, "Events", &events, err) < 0 ||
+		    json_get_u64(reply, "Next", &after, err) < 0)
+			return err->code;
+		json_array_foreach(events, i, j)
+		{
+			struct event e;
+
+			if (event_from_json(j, &e, err) < 0 || event_list_add(list, &e, err) < 0)
+				return err->code;
+		}
+		if (json_array_size(events) < LOAD_AT_ONCE)
+			break;
+	}
+	return OK;
+}
+
+/* An agent on this host may write the very log that was read. */
+static bool
+is_same(const struct event *a, const struct event *b)
+{
+	return a->time_ns == b->time_ns && a->id == b->id && a->pid == b->pid &&
+	       strcmp(a->program, b->program) == 0;
+}
+
+static void
+drop_doubles(struct event_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (n > 0 && is_same(&list->items[n - 1], &list->items[i]))
+			event_done(&list->items[i]);
+		else
+			list->items[n++] = list->items[i];
+	}
+	list->n = n;
+}
+
+int
+joblog_load(struct cli *cli, bool both, struct event_list *ret, struct error *err)
+{
+	static const struct eventlog_filter everything;
+	CLEAN(event_list_done) struct event_list list = {0};
+	bool remote = guest_is_remote(cli);
+
+	if ((!remote || both) && eventlog_read(joblog_dir(cli), &everything, &list, err) < 0)
+		return err->code;
+	if (remote && load_remote(cli, &list, err) < 0)
+		return err->code;
+	event_list_sort(&list);
+	drop_doubles(&list);
+	*ret = list;
+	list = (struct event_list){0};
+	return OK;
 }
 
 static const char *

@@ -12,6 +12,9 @@
 
 /* Where it is. */
 const char *joblog_dir(const struct cli *cli);
+/* All events of this host, or of the one behind --agent; with `both`, of both, each once. */
+CHECKED int joblog_load(struct cli *cli, bool both, struct event_list *ret, struct error *err);
+
 /*
  * The job that is meant by an id, the beginning of one (of the job or of its snapshot set, with or
  * without braces), or "latest". 1 found, 0 none; ERR_AMBIGUOUS.

@@ -147,16 +147,15 @@ story_text(const struct story *s, struct error *err)
 
 /* 1 told, 0 there is no such job. */
 static int
-explain_job(const struct cli *cli, const char *name, struct error *err)
+explain_job(struct cli *cli, const char *name, struct error *err)
 {
-	static const struct eventlog_filter everything;
 	CLEAN(event_list_done) struct event_list events = {0};
 	CLEAN(event_list_done) struct event_list mine = {0};
 	CLEAN(story_done) struct story story = {0};
 	char job[64];
 	int r;
 
-	if (eventlog_read(joblog_dir(cli), &everything, &events, err) < 0)
+	if (joblog_load(cli, true, &events, err) < 0)
 		return err->code;
 	r = joblog_find(&events, name, job, err);
 	if (r <= 0)

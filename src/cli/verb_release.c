@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "base/eventlog.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "base/uuid.h"
 #include "cli/cli.h"
+#include "cli/guest.h"
 #include "cli/host.h"
 #include "cli/joblog.h"
 #include "cli/out.h"
@@ -20,6 +22,7 @@
 #include "cli/show.h"
 #include "guard/client.h"
 #include "guard/holds.h"
+#include "requester/guest_remote.h"
 
 /* Removing may take its time: btrfs deletes big subvolumes, a mount may still be busy. */
 #define SETTLE_NS (120 * NS_PER_S)
@@ -96,13 +99,46 @@ wait_gone(const char *dir, const struct lease_key *key, struct error *err)
 	}
 }
 
+static void
+tell_released(const struct cli *cli, const char *set, const char *job)
+{
+	char safe[256];
+
+	if (cli->json)
+		out_json(json_pack("{s:s, s:s, s:s}", "type", "released", "set", set, "job", job));
+	else if (job[0] != '\0')
+		out_text("Released snapshot set %s of job %s.\n", set,
+			 printable_message(job, safe, sizeof(safe)));
+	else
+		out_text("Released snapshot set %s.\n", set);
+}
+
+/* The agent knows its sets by their whole ids. */
+static int
+release_remote(struct cli *cli, const char *name, struct error *err)
+{
+	CLEAN(guest_closep) struct guest *guest = NULL;
+	CLEAN(json_done) json_t *reply = NULL;
+	char set[UUID_TEXT_SIZE];
+	uint8_t uuid[UUID_SIZE];
+
+	if (!uuid_parse(name, uuid))
+		return error_set(err, ERR_USAGE, "'%s' is no whole id of a snapshot set", name);
+	if (guest_open_remote(cli, &guest, err) < 0 ||
+	    guest_remote_call(guest, "ReleaseSnapshot",
+			      json_pack("{s:s}", "SetId", uuid_text(uuid, set)), &reply, err) < 0)
+		return err->code;
+	tell_released(cli, set, "");
+	return OK;
+}
+
 static int
 release_set(struct cli *cli, const char *name, struct error *err)
 {
 	CLEAN(holds_done) struct holds holds = {0};
 	const char *dir = joblog_dir(cli);
 	const struct hold_view *hold;
-	char set[UUID_TEXT_SIZE], job[256];
+	char set[UUID_TEXT_SIZE];
 	unsigned n;
 
 	if (holds_read(dir, &holds, err) < 0)
@@ -122,17 +158,13 @@ release_set(struct cli *cli, const char *name, struct error *err)
 	}
 	if (hold->n_in_journal > 1) {
 		error_set(err, ERR_BUSY, "its guard holds other sets, too");
-		return error_hint(err, "stop the backup that holds it, or ask the agent that does");
+		return error_hint(err,
+				  "ask the agent that holds it: holdfast release --agent URL SET");
 	}
 	if (holds_end(hold, err) < 0 || wait_gone(dir, &hold->lease.lease.key, err) < 0)
 		return error_prefix(err, "release '%s'", name);
 	uuid_text(hold->lease.lease.key.set, set);
-	if (cli->json)
-		out_json(json_pack("{s:s, s:s, s:s}", "type", "released", "set", set, "job",
-				   hold->lease.job));
-	else
-		out_text("Released snapshot set %s of job %s.\n", set,
-			 printable_message(hold->lease.job, job, sizeof(job)));
+	tell_released(cli, set, hold->lease.job);
 	return OK;
 }
 
@@ -245,6 +277,12 @@ verb_release(struct cli *cli, struct error *err)
 		error_set(err, ERR_USAGE, "give either a snapshot set or --leftovers");
 		return error_hint(err, "'holdfast snapshots' shows the sets that are held");
 	}
-	return leftovers ? release_leftovers(cli, err)
-			 : release_set(cli, cli->inv->operands[0], err);
+	if (leftovers && guest_is_remote(cli))
+		return error_set(err, ERR_USAGE,
+				 "leftovers are removed on the host where they are");
+	if (leftovers)
+		return release_leftovers(cli, err);
+	if (guest_is_remote(cli))
+		return release_remote(cli, cli->inv->operands[0], err);
+	return release_set(cli, cli->inv->operands[0], err);
 }

@@ -8,6 +8,7 @@
 #include "base/hresult.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/guest.h"
 #include "cli/host.h"
 #include "cli/joblog.h"
 #include "cli/out.h"
@@ -15,15 +16,51 @@
 #include "cli/show.h"
 #include "cli/units.h"
 #include "config/prose.h"
+#include "requester/guest_remote.h"
+
+/* Among those that an agent keeps. */
+static bool
+find_kept(const json_t *states, const char *name, struct writer_status *ret)
+{
+	const json_t *one;
+	struct error ignored;
+	size_t i;
+
+	json_array_foreach(states, i, one) if (writer_status_from_json(one, ret, &ignored) == OK &&
+					       strcmp(ret->name, name) == 0) return true;
+	return false;
+}
+
+/* Who is there, and (elsewhere) what is kept of each. */
+static int
+ask(struct cli *cli, json_t **ret_list, json_t **ret_states, struct error *err)
+{
+	CLEAN(guest_closep) struct guest *guest = NULL;
+	CLEAN(json_done) json_t *reply = NULL;
+	struct writers_setup setup = host_writers(cli);
+	const struct invocation *inv = cli->inv;
+	json_t *states;
+
+	if (!guest_is_remote(cli))
+		return writers_gather(&setup, inv->operands, inv->n_operands, ret_list, err);
+	if (guest_open_remote(cli, &guest, err) < 0 ||
+	    guest->ops->writers(guest, inv->operands, inv->n_operands, ret_list, err) < 0 ||
+	    guest_remote_call(guest, "GatherWriterStatus", NULL, &reply, err) < 0 ||
+	    json_get_arr(reply, "Writers", &states, err) < 0)
+		return err->code;
+	*ret_states = json_incref(states);
+	return OK;
+}
 
 /* What a writer that was just asked says of itself, with what is kept of its last backup. */
 static void
-merge(const struct cli *cli, const json_t *now, struct writer_status *ret)
+merge(const struct cli *cli, const json_t *now, const json_t *states, struct writer_status *ret)
 {
 	const char *name = json_string_value(json_object_get(now, "name"));
 	const json_t *metadata = json_object_get(now, "metadata");
 	struct writer_status kept;
-	bool known = writer_status_load(joblog_dir(cli), name, &kept) > 0;
+	bool known = guest_is_remote(cli) ? find_kept(states, name, &kept)
+					  : writer_status_load(joblog_dir(cli), name, &kept) > 0;
 
 	writer_status_init(name, ret);
 	writer_status_about(metadata, ret);
@@ -103,23 +140,23 @@ int
 verb_writers(struct cli *cli, struct error *err)
 {
 	CLEAN(json_done) json_t *list = NULL;
-	struct writers_setup setup = host_writers(cli);
+	CLEAN(json_done) json_t *states = NULL;
 	const json_t *one;
 	size_t i;
 
-	if (writers_gather(&setup, cli->inv->operands, cli->inv->n_operands, &list, err) < 0)
+	if (ask(cli, &list, &states, err) < 0)
 		return err->code;
 	json_array_foreach(list, i, one)
 	{
 		struct writer_status status;
 
-		merge(cli, one, &status);
+		merge(cli, one, states, &status);
 		if (cli->json)
 			put_json(&status);
 		else
 			put_text(&status);
 	}
 	if (json_array_size(list) == 0)
-		show_note(cli, "no writers are installed in '%s'", setup.dir);
+		show_note(cli, "no writers are installed");
 	return OK;
 }

@@ -217,6 +217,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"asked who it is. State and last error are those of the last backup, kept since, "
 			"unless the writer cannot even say who it is now.",
 		.operands = {"NAME...", 0, UINT_MAX, "Names of writers; without, all that are there."},
+		.flags = {FLAG_AGENT},
 		.examples = {{"holdfast writers", "before a backup, or after one that failed"}},
 	},
 	[COMMAND_SNAPSHOTS] = {
@@ -238,7 +239,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"Only what carries our mark and is in our journal is ever removed. What is not "
 			"provably ours is named and left alone.",
 		.operands = {"SET", 0, 1, "A snapshot set: its id, or the beginning of it."},
-		.flags = {FLAG_LEFTOVERS},
+		.flags = {FLAG_AGENT, FLAG_LEFTOVERS},
 		.examples = {
 			{"holdfast release 3f2504e0", "the set whose id begins so"},
 			{"holdfast release --leftovers", "after a crash"},
@@ -271,7 +272,7 @@ const struct command command_table[COMMAND_COUNT] = {
 		.text = "Shows the event log of this host, oldest first. It is kept across restarts, "
 			"within bounds; every kind of event has a number that does not change. 'holdfast "
 			"explain NUMBER' tells what one means, doc/events.md lists all.",
-		.flags = {FLAG_JOB, FLAG_SINCE, FLAG_LEVEL, FLAG_FOLLOW},
+		.flags = {FLAG_AGENT, FLAG_JOB, FLAG_SINCE, FLAG_LEVEL, FLAG_FOLLOW},
 		.examples = {
 			{"holdfast events --since 24h --level warning", "what went wrong since yesterday"},
 			{"holdfast events --follow", "as it happens"},
@@ -287,6 +288,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"or as a decimal number), an event's name or number (2101).",
 		.operands = {"JOB|CODE", 1, 1,
 			     "A job: its id, the beginning of its id, or 'latest'. Or a code."},
+		.flags = {FLAG_AGENT},
 		.examples = {
 			{"holdfast explain latest", "the last backup of this host"},
 			{"holdfast explain 0x800401fd", "a code from another program's log"},
