@@ -33,7 +33,7 @@ static const struct {
 size_t
 wire_size(const struct wire_head *head)
 {
-	if (head->kind == 0 || head->kind >= WIRE_KINDS || head->answer > 1 ||
+	if (head->kind == 0 || head->kind >= WIRE_KINDS || head->answer > 1 || head->code > OK ||
 	    (head->answer == 0 && head->code != OK))
 		return 0;
 	size_t body = head->answer == 0 ? sizes[head->kind].request : sizes[head->kind].answer;
