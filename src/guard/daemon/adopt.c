@@ -19,8 +19,6 @@
 #include "guard/daemon/make.h"
 #include "guard/daemon/say.h"
 
-static const char suffix[] = ".journal";
-
 struct journal_file {
 	const char *name;
 	int fd;
@@ -227,14 +225,25 @@ adopt_file(struct guardian *g, int dir, const char *name)
 	journal_done(&j.image);
 }
 
-static bool
-is_journal(const char *name)
+/* A journal that did not get its name in time: what it would have said is in the one before it. */
+static void
+adopt_unborn(struct guardian *g, int dir, const char *name)
 {
-	size_t n = strlen(name);
+	struct journal_file j = {.name = name, .fd = -1};
 
-	return name[0] != '.' && n > sizeof(suffix) - 1 &&
-	       n < sizeof(((struct guardian *)0)->old[0].name) &&
-	       strcmp(name + n - (sizeof(suffix) - 1), suffix) == 0;
+	j.fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (j.fd >= 0 && flock(j.fd, LOCK_EX | LOCK_NB) == 0)
+		keep_old(g, &j);
+	fd_close(&j.fd);
+}
+
+static bool
+ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name), n_end = strlen(end);
+
+	return name[0] != '.' && n > n_end && n < sizeof(((struct guardian *)0)->old[0].name) &&
+	       strcmp(name + n - n_end, end) == 0;
 }
 
 void
@@ -247,8 +256,10 @@ adopt_all(struct guardian *g)
 	if (dir == NULL)
 		return;
 	for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-		if (is_journal(e->d_name))
+		if (ends_with(e->d_name, ".journal"))
 			adopt_file(g, dirfd(dir), e->d_name);
+		else if (ends_with(e->d_name, ".journal.new"))
+			adopt_unborn(g, dirfd(dir), e->d_name);
 	}
 	(void)closedir(dir);
 }

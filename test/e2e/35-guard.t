@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The guard freezes real file systems, and they thaw: whoever is killed, stopped or in the way. Each has
+# a way out armed beside it (support/guard.sh), and no test may need it.
+#
+#	HOLDFAST_SOAK	not empty: ten thousand deaths on each file system, not forty
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/support/tap.sh"
+. "$here/support/run.sh"
+rounds=40
+G_LIMIT=120
+[ -z "${HOLDFAST_SOAK:-}" ] || { rounds=10000 && G_LIMIT=36000; }
+scratch guard
+. "$here/support/guard.sh"
+g_possible || { echo "1..0 # SKIP $WHY" && exit 0; }
+
+# The administrator's commands. While the first runs everything is frozen: it says so, and waits to be let go.
+cat >create <<'END'
+#!/bin/sh
+: >"$0.begun"
+while [ -e "$0.hold" ]; do sleep 0.01; done
+END
+cat >expose <<END
+#!/bin/sh
+mkdir -p "$T/exposed" && echo "$T/exposed"
+END
+printf '#!/bin/sh\necho removed >>"%s"\n' "$T/removed" >remove
+chmod +x create expose remove
+commands=("create=$T/create" "expose=$T/expose" "remove=$T/remove")
+hold() { rm -f create.begun && : >create.hold; }
+let_go() { rm -f create.hold; }
+begun() { [ -e create.begun ]; }
+# A set is in its moment: frozen, its create command waiting.
+freeze_and_hold() {
+	hold
+	g_armed "$@" && g_put snapshot && until_true 30 begun
+}
+journals() { find state/guard -name '*.journal' | wc -l; }
+
+at_end 'let_go; [ -z "${G_AGENT:-}" ] || kill -9 "$G_AGENT" 2>/dev/null'
+
+for type in ext4 xfs btrfs; do
+	if ! g_fs "$type" "$type"; then
+		skip "$type" "$WHY"
+		continue
+	fi
+	fs=$T/$type
+	: >events
+
+	# In good order.
+	check "$type: a guard" g_start "${commands[@]}"
+	check "$type: armed" g_armed "$fs" 10000
+	check "$type: the moment" g_say snapshot
+	check "$type: one file system was frozen, and thawed by us" [ "${REPLY#ours=1 frozen=1 }" != "$REPLY" ]
+	check "$type: thawed" g_is "$type" thawed
+	check "$type: held" g_say thawed
+	check "$type: exposed" g_say expose
+	check "$type: where the command says" [ "$REPLY" = "$T/exposed" ]
+	check "$type: finished, and proven" eval 'g_say finish && [ "$REPLY" = proven=1 ]'
+	check "$type: all is undone" eval 'g_say settle && [ -s removed ]'
+	rm -f removed
+
+	# Somebody else thaws in the middle: it is noticed.
+	freeze_and_hold "$fs" 10000
+	check "$type: frozen" g_is "$type" frozen
+	check "$type: somebody else thaws" fsfreeze -u "$fs"
+	let_go
+	check "$type: the snapshot was made all the same" g_hear
+	check "$type: and is not called one moment" [ "${REPLY#ours=0 }" != "$REPLY" ]
+	check "$type: held" g_say thawed
+	check "$type: not proven" eval 'g_say finish && [ "$REPLY" = proven=0 ]'
+	check "$type: told" g_told FOREIGN_THAW
+
+	# Somebody else has frozen it: nothing of his is undone.
+	g_say settle
+	g_armed "$fs" 10000
+	fsfreeze -f "$fs"
+	g_say snapshot
+	check "$type: what somebody else froze is refused" [ "${REPLY#error FREEZE }" != "$REPLY" ]
+	g_say abort
+	g_say settle
+	check "$type: and stays frozen" g_is "$type" frozen
+	fsfreeze -u "$fs"
+	check "$type: told" g_told FOREIGN_FREEZE
+
+	# The cap.
+	freeze_and_hold "$fs" 300
+	g_hear
+	check "$type: the cap ends a freeze" [ "${REPLY#error LEASE_ENDED }" != "$REPLY" ]
+	check "$type: thawed" g_is "$type" thawed
+	let_go
+	g_say 'keep 60000'
+	check "$type: a keep-alive comes too late" [ "${REPLY#error LEASE_ENDED }" != "$REPLY" ]
+	g_say settle
+
+	# The guard is killed. The journal lies on the file system that is frozen.
+	check "$type: that guard ends" g_end
+	G_STATE=$fs/state
+	check "$type: a guard with its journal there" g_start "${commands[@]}"
+	freeze_and_hold "$fs" 20000
+	g_guard
+	first=$G_GUARD
+	took=$("$freeze_tool" killed "$G_GUARD" "$fs")
+	echo "# $type: thawed $took us after the guard was killed"
+	check "$type: thaws though its guard is dead" [ "$took" -lt 5000000 ]
+	let_go
+	g_hear
+	check "$type: the call ends" [ "${REPLY#error }" != "$REPLY" ]
+	check "$type: another guard is there" eval 'g_guard && [ "$G_GUARD" -ne "$first" ]'
+	g_say 'keep 60000'
+	check "$type: the set has ended with it" [ "${REPLY#error LEASE_ENDED }" != "$REPLY" ]
+	check "$type: all is undone" g_say settle
+
+	# Held when its guard dies: goes on.
+	g_armed "$fs" 10000
+	g_say snapshot && g_say thawed && g_say settle
+	g_say look
+	before=$REPLY
+	g_guard
+	kill -9 "$G_GUARD"
+	check "$type: a held set outlives its guard" g_say 'keep 60000'
+	check "$type: and is proven" eval 'g_say finish && [ "$REPLY" = proven=1 ]'
+	check "$type: ends" eval 'g_say settle && g_end'
+
+	# The agent is killed.
+	G_STATE=$T/state
+	g_start "${commands[@]}"
+	freeze_and_hold "$fs" 20000
+	g_guard
+	took=$("$freeze_tool" killed "$G_AGENT" "$fs")
+	echo "# $type: thawed $took us after the agent was killed"
+	check "$type: thaws though its agent is dead" [ "$took" -lt 2000000 ]
+	let_go
+	check "$type: its guard undoes all and ends" g_gone "$G_GUARD"
+	wait "$G_AGENT" 2>/dev/null
+
+	# The agent hangs.
+	g_start "${commands[@]}"
+	freeze_and_hold "$fs" 500
+	g_guard
+	took=$("$freeze_tool" stopped "$G_AGENT" "$fs")
+	echo "# $type: thawed $took us after the agent was stopped (cap 500 ms)"
+	check "$type: thaws at the cap though its agent hangs" [ "$took" -lt 2000000 ]
+	let_go
+	check "$type: its guard ends when the agent does" g_gone "$G_GUARD"
+	wait "$G_AGENT" 2>/dev/null
+	check "$type: nothing is left frozen" g_is "$type" thawed
+
+	for who in agent guard; do
+		"$freeze_tool" torture "$T/torture" "$fs" "$rounds" "$who" >torture.out 2>&1
+		code=$?
+		sed 's/^/# /' torture.out
+		check "$type: $rounds deaths of the $who at random moments leave nothing frozen" [ $code -eq 0 ]
+	done
+done
+check 'no test needed the way out' [ ! -s way-out ]
+done_testing
