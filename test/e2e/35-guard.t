@@ -22,9 +22,9 @@ cat >create <<'END'
 : >"$0.begun"
 while [ -e "$0.hold" ]; do sleep 0.01; done
 END
-cat >expose <<END
+cat >expose <<'END'
 #!/bin/sh
-mkdir -p "$T/exposed" && echo "$T/exposed"
+mount --bind "$HOLDFAST_SOURCE" "$HOLDFAST_EXPOSE_AT" && mount -o remount,bind,ro "$HOLDFAST_EXPOSE_AT"
 END
 printf '#!/bin/sh\necho removed >>"%s"\n' "$T/removed" >remove
 chmod +x create expose remove
@@ -41,7 +41,7 @@ journals() { find state/guard -name '*.journal' | wc -l; }
 
 at_end 'let_go; [ -z "${G_AGENT:-}" ] || kill -9 "$G_AGENT" 2>/dev/null'
 
-for type in ext4 xfs btrfs; do
+for type in ext4 xfs; do
 	if ! g_fs "$type" "$type"; then
 		skip "$type" "$WHY"
 		continue
@@ -57,7 +57,7 @@ for type in ext4 xfs btrfs; do
 	check "$type: thawed" g_is "$type" thawed
 	check "$type: held" g_say thawed
 	check "$type: exposed" g_say expose
-	check "$type: where the command says" [ "$REPLY" = "$T/exposed" ]
+	check "$type: and readable, by whoever reads" [ -e "$REPLY/probe" ]
 	check "$type: finished, and proven" eval 'g_say finish && [ "$REPLY" = proven=1 ]'
 	check "$type: all is undone" eval 'g_say settle && [ -s removed ]'
 	rm -f removed
@@ -149,11 +149,30 @@ for type in ext4 xfs btrfs; do
 	check "$type: nothing is left frozen" g_is "$type" thawed
 
 	for who in agent guard; do
-		"$freeze_tool" torture "$T/torture" "$fs" "$rounds" "$who" >torture.out 2>&1
+		"$freeze_tool" torture "$T/torture" "$fs" external "$rounds" "$who" >torture.out 2>&1
 		code=$?
 		sed 's/^/# /' torture.out
 		check "$type: $rounds deaths of the $who at random moments leave nothing frozen" [ $code -eq 0 ]
 	done
 done
+
+# btrfs is never frozen by us: its own snapshots block in a freeze. (And a process that is killed within
+# FITHAW of btrfs breaks off its reading of the superblock, which Linux 6.18 takes for damage.)
+if g_fs btrfs btrfs; then
+	for who in agent guard; do
+		"$freeze_tool" torture "$T/torture" "$T/btrfs" btrfs "$rounds" "$who" >torture.out 2>&1
+		code=$?
+		sed 's/^/# /' torture.out
+		check "btrfs: $rounds deaths of the $who at random moments leave nothing frozen" [ $code -eq 0 ]
+	done
+	# Whoever died left what it had to the next; the last one needs a guard that starts once more.
+	G_STATE=$T/torture
+	check 'btrfs: one more guard' g_start
+	check 'btrfs: undoes all' g_say settle
+	check 'btrfs: and ends' g_end
+	check 'btrfs: no snapshot is left' [ -z "$(btrfs subvolume list "$T/btrfs")" ]
+else
+	skip 'btrfs' "$WHY"
+fi
 check 'no test needed the way out' [ ! -s way-out ]
 done_testing

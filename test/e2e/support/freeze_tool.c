@@ -8,7 +8,7 @@
  *	state MOUNT		"frozen" or "thawed", by trying to freeze
  *	killed PID MOUNT	kill -9 while a write waits for the thaw; prints how long that took, in us
  *	stopped PID MOUNT	the same with SIGSTOP (and kill -9 afterwards)
- *	torture STATE_DIR MOUNT ROUNDS agent|guard [LOAD]
+ *	torture STATE_DIR MOUNT PROVIDER ROUNDS agent|guard [LOAD]
  *				kill -9 one of the two at random moments of a backup, LOAD busy processes
  *				beside it; prints a summary; exit code 1 if anything was left frozen
  */
@@ -128,7 +128,7 @@ dice(uint64_t *seed, uint64_t n)
 }
 
 static void
-one_backup(struct guard *g, const char *mount)
+one_backup(struct guard *g, const char *provider, const char *mount)
 {
 	static const uint8_t set[LEASE_SET_SIZE] = {1};
 	struct error err = ERROR_INIT;
@@ -139,7 +139,7 @@ one_backup(struct guard *g, const char *mount)
 	size_t n;
 
 	if (guard_begin(g, set, "torture", 60 * NS_PER_S, &key, &err) < 0 ||
-	    guard_add(g, &key, "external", mount, s, &err) < 0 ||
+	    guard_add(g, &key, provider, mount, s, &err) < 0 ||
 	    guard_freeze(g, &key, 10 * NS_PER_S, &err) < 0 ||
 	    guard_snapshot(g, &key, &moment, &err) < 0 || guard_thawed(g, &key, &err) < 0 ||
 	    guard_expose(g, &key, s, &n, &err) < 0 || guard_finish(g, &key, &verdict, &err) < 0)
@@ -148,7 +148,7 @@ one_backup(struct guard *g, const char *mount)
 }
 
 _Noreturn static void
-be_agent(const char *state_dir, const char *mount, int report)
+be_agent(const char *state_dir, const char *provider, const char *mount, int report)
 {
 	struct guard_options o = {.state_dir = state_dir};
 	struct error err = ERROR_INIT;
@@ -160,7 +160,7 @@ be_agent(const char *state_dir, const char *mount, int report)
 	(void)snprintf(o.providers.external.create, sizeof(o.providers.external.create),
 		       "/bin/sleep 0.01");
 	(void)snprintf(o.providers.external.expose, sizeof(o.providers.external.expose),
-		       "/bin/echo %.900s", mount);
+		       "/bin/true");
 	(void)snprintf(o.providers.external.remove, sizeof(o.providers.external.remove),
 		       "/bin/true");
 	if (guard_start(&o, &g, &err) < 0) {
@@ -170,8 +170,8 @@ be_agent(const char *state_dir, const char *mount, int report)
 	pid_t pid = guard_pid(g);
 	(void)!write(report, &pid, sizeof(pid));
 	while (guard_restarts(g) == 0)
-		one_backup(g, mount);
-	one_backup(g, mount);
+		one_backup(g, provider, mount);
+	one_backup(g, provider, mount);
 	guard_stop(g);
 	_exit(0);
 }
@@ -222,11 +222,11 @@ static uint64_t waits[ROUNDS_MAX];
 static int
 torture(char **argv, int n_argv)
 {
-	const char *state_dir = argv[0], *mount = argv[1];
-	size_t rounds = MIN(strtoull(argv[2], NULL, 10), (unsigned long long)ROUNDS_MAX);
-	bool guard = strcmp(argv[3], "guard") == 0;
+	const char *state_dir = argv[0], *mount = argv[1], *provider = argv[2];
+	size_t rounds = MIN(strtoull(argv[3], NULL, 10), (unsigned long long)ROUNDS_MAX);
+	bool guard = strcmp(argv[4], "guard") == 0;
 	pid_t busy[64];
-	size_t n_busy = n_argv > 4 ? MIN(strtoull(argv[4], NULL, 10), 64ULL) : 0, n = 0, left = 0;
+	size_t n_busy = n_argv > 5 ? MIN(strtoull(argv[5], NULL, 10), 64ULL) : 0, n = 0, left = 0;
 	uint64_t seed = clock_wall_ns();
 	int fd = open_mount(mount), probe = open_probe(mount);
 
@@ -247,7 +247,7 @@ torture(char **argv, int n_argv)
 			return 2;
 		pid_t agent = fork();
 		if (agent == 0)
-			be_agent(state_dir, mount, ends[1]);
+			be_agent(state_dir, provider, mount, ends[1]);
 		(void)close(ends[1]);
 		if (read(ends[0], &keeper, sizeof(keeper)) != sizeof(keeper))
 			return 2;
@@ -298,7 +298,7 @@ main(int argc, char **argv)
 		return one_death((pid_t)strtol(argv[2], NULL, 10), argv[3], SIGKILL);
 	if (strcmp(what, "stopped") == 0 && argc == 4)
 		return one_death((pid_t)strtol(argv[2], NULL, 10), argv[3], SIGSTOP);
-	if (strcmp(what, "torture") == 0 && argc >= 6)
+	if (strcmp(what, "torture") == 0 && argc >= 7)
 		return torture(argv + 2, argc - 2);
 	(void)fprintf(stderr, "see the top of freeze_tool.c\n");
 	return 2;

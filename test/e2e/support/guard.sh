@@ -65,7 +65,7 @@ g_hear() {
 	IFS= read -r -t "$G_LIMIT" -u "$G_OUT" REPLY || REPLY='error NONE no answer'
 	case $REPLY in
 	ok*) REPLY=${REPLY#ok } && return 0 ;;
-	*) return 1 ;;
+	*) echo "# $REPLY" && return 1 ;;
 	esac
 }
 
