@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include "agent/api_doc.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/text.h"
@@ -47,6 +48,7 @@ docs_write(const char *path, struct error *err)
 	    put(dir, "man/holdfast.conf.5", &text, man_settings(&text, err), err) < 0 ||
 	    put(dir, "holdfast.bash-completion", &text, completion_bash(&text, err), err) < 0 ||
 	    put(dir, "errors.md", &text, errors_doc_markdown(&text, err), err) < 0 ||
+	    put(dir, "openapi.json", &text, api_doc_openapi(&text, err), err) < 0 ||
 	    put(dir, "events.md", &text, events_doc_markdown(&text, err), err) < 0)
 		return err->code;
 	return OK;
