@@ -9,12 +9,14 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "cli/cli.h"
+#include "cli/guest.h"
 #include "cli/joblog.h"
 #include "cli/out.h"
 #include "cli/printable.h"
 #include "cli/show.h"
 #include "cli/units.h"
 #include "guard/holds.h"
+#include "requester/guest_remote.h"
 
 static const char *
 state_name(const struct hold_view *h)
@@ -110,11 +112,77 @@ put_text(const struct hold_view *h)
 	out_text("\n");
 }
 
+/* The agent's own words, in the same layout. */
+static const char *
+text_of(const json_t *j, const char *key)
+{
+	const char *text = json_string_value(json_object_get(j, key));
+
+	return text != NULL ? text : "";
+}
+
+static void
+put_remote(const json_t *set)
+{
+	const json_t *members = json_object_get(set, "Members"), *m;
+	uint64_t left_ms = (uint64_t)json_integer_value(json_object_get(set, "LeftMs"));
+	uint64_t ttl_s = (uint64_t)json_integer_value(json_object_get(set, "TTL"));
+	char safe[256], left[UNITS_MAX], ttl[UNITS_MAX];
+	size_t i;
+
+	out_text("Contents of shadow copy set ID: %s\n",
+		 printable_message(text_of(set, "SetId"), safe, sizeof(safe)));
+	out_text("   Contained %zu shadow %s\n", json_array_size(members),
+		 json_array_size(members) == 1 ? "copy" : "copies");
+	out_text("   Held by job: %s",
+		 printable_message(text_of(set, "JobId"), safe, sizeof(safe)));
+	out_text(" of %s\n", printable_message(text_of(set, "Peer"), safe, sizeof(safe)));
+	out_text("   State: %s; let go in %s if no keep-alive comes (timeout %s)\n",
+		 printable_message(text_of(set, "State"), safe, sizeof(safe)),
+		 units_clock(left_ms / 1000, left), units_clock(ttl_s, ttl));
+	json_array_foreach(members, i, m)
+	{
+		out_text("      Shadow Copy: %zu\n", i);
+		put_path("Original Volume", text_of(m, "source"));
+		put_path("Exposed at", text_of(m, "exposed"));
+		out_text("         Provider: '%s'\n",
+			 printable_message(text_of(m, "provider"), safe, sizeof(safe)));
+	}
+	out_text("\n");
+}
+
+static int
+snapshots_remote(struct cli *cli, struct error *err)
+{
+	CLEAN(guest_closep) struct guest *guest = NULL;
+	CLEAN(json_done) json_t *reply = NULL;
+	json_t *sets, *set;
+	size_t i;
+
+	if (guest_open_remote(cli, &guest, err) < 0 ||
+	    guest_remote_call(guest, "ListSnapshots", NULL, &reply, err) < 0 ||
+	    json_get_arr(reply, "Snapshots", &sets, err) < 0)
+		return err->code;
+	json_array_foreach(sets, i, set)
+	{
+		if (cli->json)
+			out_json(json_pack("{s:s, s:O}", "type", "agent_snapshot_set", "value",
+					   set));
+		else
+			put_remote(set);
+	}
+	if (json_array_size(sets) == 0)
+		show_note(cli, "no snapshots are held");
+	return OK;
+}
+
 int
 verb_snapshots(struct cli *cli, struct error *err)
 {
 	CLEAN(holds_done) struct holds holds = {0};
 
+	if (guest_is_remote(cli))
+		return snapshots_remote(cli, err);
 	if (holds_read(joblog_dir(cli), &holds, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < holds.n; i++) {

@@ -227,6 +227,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"does: since when, for which job, until when if no keep-alive comes, and where "
 			"its snapshots are. What is shown is read from the journals of the guards; "
 			"reading needs the rights of the user who runs the backups.",
+		.flags = {FLAG_AGENT},
 		.examples = {{"holdfast snapshots", "what is held, and for whom"}},
 	},
 	[COMMAND_RELEASE] = {
