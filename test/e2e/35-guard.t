@@ -156,6 +156,58 @@ for type in ext4 xfs; do
 	done
 done
 
+# Production needs the space: the set goes.
+if [ -d "$T/ext4" ]; then
+	: >events
+	G_STATE=$T/space
+	check 'space: a guard with a floor that nothing reaches' g_start "${commands[@]}" min_free=1000000000000
+	g_armed "$T/ext4" 10000 && g_say snapshot && g_say thawed
+	check 'space: told' g_told SPACE_RELEASED
+	g_say 'keep 60000'
+	check 'space: and the late caller, too' [ "${REPLY#error LEASE_ENDED }" != "$REPLY" ]
+	check 'space: all is undone' eval 'g_say settle && g_end'
+
+	# A freeze that hangs in the kernel: its file system lies in one that somebody else has frozen. At the
+	# cap it cannot be thawed, and must not stay frozen when it comes free at last.
+	if g_fs ext4 inner "$T/ext4"; then
+		G_STATE=$T/stuck
+		g_start "${commands[@]}"
+		g_armed "$T/inner" 500
+		head -c 3000000 /dev/urandom >"$T/inner/dirty"
+		fsfreeze -f "$T/ext4"
+		g_put snapshot
+		g_hear
+		check 'stuck: the cap ends the lease' [ "${REPLY#error LEASE_ENDED }" != "$REPLY" ]
+		g_say 'begin 60000'
+		check 'stuck: nothing else is frozen meanwhile' [ "${REPLY#error BUSY }" != "$REPLY" ]
+		fsfreeze -u "$T/ext4"
+		check 'stuck: all is undone once it comes free' g_say settle
+		check 'stuck: nothing is left frozen' g_is inner thawed
+		check 'stuck: the next one goes through' eval 'g_armed "$T/inner" 10000 && g_say snapshot && g_say thawed'
+		check 'stuck: the guard ends' g_end
+
+		# The same, and the guard is killed in it: its successor waits for the freeze that is under way.
+		G_STATE=$T/stuck2
+		g_start "${commands[@]}"
+		g_armed "$T/inner" 20000
+		head -c 3000000 /dev/urandom >"$T/inner/dirty"
+		fsfreeze -f "$T/ext4"
+		g_put snapshot
+		nap 0.3
+		g_guard
+		kill -9 "$G_GUARD"
+		nap 0.5
+		fsfreeze -u "$T/ext4"
+		g_hear
+		check 'stuck: the call fails with its guard' [ "${REPLY#error }" != "$REPLY" ]
+		check 'stuck: all is undone by another' g_say settle
+		check 'stuck: nothing is left frozen by a dead one' g_is inner thawed
+		check 'stuck: and that guard ends' g_end
+	else
+		skip 'stuck' "$WHY"
+	fi
+fi
+
 # btrfs is never frozen by us: its own snapshots block in a freeze. (And a process that is killed within
 # FITHAW of btrfs breaks off its reading of the superblock, which Linux 6.18 takes for damage.)
 if g_fs btrfs btrfs; then

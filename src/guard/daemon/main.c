@@ -11,11 +11,14 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/eventlog.h"
+#include "base/hex.h"
 #include "guard/daemon/loop.h"
 
 enum { SOCKET_FD = 3 };
@@ -62,6 +65,32 @@ close_standard(void)
 	(void)!chdir("/proc"); /* an open folder elsewhere keeps its file system busy */
 }
 
+/* The agent would have kept these. It is gone, everything is undone, and files may be written again. */
+static void
+keep_events(struct guardian *g)
+{
+	const struct eventlog_options o = {
+		.dir = g->state_dir,
+		.program = "holdfast-guard",
+		.journal = EVENTLOG_JOURNAL,
+	};
+	CLEAN(eventlog_closep) struct eventlog *log = NULL;
+
+	if (!g->agent_lost || !g->greeted || g->events_first == g->events_next ||
+	    access(g->state_dir, W_OK) < 0 || eventlog_open(&o, &log, NULL) < 0)
+		return;
+	for (; g->events_first != g->events_next; g->events_first++) {
+		const struct guard_event *e = &g->events[g->events_first % GUARDIAN_EVENTS_MAX];
+		char set[2 * LEASE_SET_SIZE + 1], fields[GUARD_FIELDS_MAX + 64];
+
+		hex_encode(e->key.set, sizeof(e->key.set), set);
+		bool about_a_set = e->key.epoch != 0;
+		(void)snprintf(fields, sizeof(fields), "%s%s%s%s", about_a_set ? "set=" : "",
+			       about_a_set ? set : "", about_a_set ? " " : "", e->fields);
+		eventlog_add_fields(log, e->wall_ns, e->id, e->job, fields);
+	}
+}
+
 int
 main(void)
 {
@@ -78,6 +107,7 @@ main(void)
 	if (loop_init(&guardian, SOCKET_FD, &err) < 0)
 		return 1;
 	loop_run(&guardian);
+	keep_events(&guardian);
 	/* Without atexit's business: nothing of ours is in the standard library's hands. */
 	_exit(0);
 }
