@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 
 #include "base/eventlog.h"
-#include "base/hex.h"
+#include "base/uuid.h"
 #include "guard/daemon/loop.h"
 
 enum { SOCKET_FD = 3 };
@@ -81,9 +81,9 @@ keep_events(struct guardian *g)
 		return;
 	for (; g->events_first != g->events_next; g->events_first++) {
 		const struct guard_event *e = &g->events[g->events_first % GUARDIAN_EVENTS_MAX];
-		char set[2 * LEASE_SET_SIZE + 1], fields[GUARD_FIELDS_MAX + 64];
+		char set[UUID_TEXT_SIZE], fields[GUARD_FIELDS_MAX + 64];
 
-		hex_encode(e->key.set, sizeof(e->key.set), set);
+		(void)uuid_text(e->key.set, set);
 		bool about_a_set = e->key.epoch != 0;
 		(void)snprintf(fields, sizeof(fields), "%s%s%s%s", about_a_set ? "set=" : "",
 			       about_a_set ? set : "", about_a_set ? " " : "", e->fields);
