@@ -255,6 +255,11 @@ release(struct request *r)
 	TAILQ_FOREACH(job, &s->jobs, next)
 	if (job->named && memcmp(job->lease.set, set, UUID_SIZE) == 0)
 		break;
+	/* Twice is as good as once: the first reply may have been lost. */
+	if (job != NULL && job->lease.end == LEASE_BY_HAND) {
+		service_job_wait_end(job, r);
+		return;
+	}
 	if (job == NULL || job->lease.end != LEASE_NOT_ENDED) {
 		const struct ended *e = service_ended_of_set(s->ended, set);
 
