@@ -9,10 +9,11 @@
 #include "provider/btrfs.h"
 #include "provider/direct.h"
 #include "provider/external.h"
+#include "provider/lvm.h"
 #include "provider/reflink.h"
 
-static const struct provider_ops *const providers[] = {&btrfs_ops, &external_ops, &reflink_ops,
-						       &direct_ops};
+static const struct provider_ops *const providers[] = {&btrfs_ops, &lvm_ops, &external_ops,
+						       &reflink_ops, &direct_ops};
 
 const struct provider_ops *
 provider_at(size_t n)
