@@ -187,6 +187,10 @@ guard_reader(void *arg)
 		}
 		/* What it said last counts, also if it has ended since. */
 		bool open = take_messages(g);
+		/* If it was us who stood still, the answer has been waiting. */
+		(void)pthread_mutex_lock(&g->mutex);
+		alive = alive || g->pinged_ns == 0;
+		(void)pthread_mutex_unlock(&g->mutex);
 		if (alive && open && p[1].revents == 0)
 			continue;
 		/* One that dies at its start must not be started without end. */

@@ -322,6 +322,44 @@ a_hung_guard_is_replaced(void **state)
 	assert_true(clock_boot_ns() - from < 20 * S);
 }
 
+/* An agent that stood still for longer than a guard may be silent does not take it for dead. */
+static void
+an_agent_that_stood_still(void **state)
+{
+	pid_t agent, waker;
+	int status;
+
+	(void)state;
+	agent = fork();
+	if (agent == 0) {
+		struct guard_options o = {.state_dir = dir};
+		struct guard *mine = NULL;
+		struct lease_key key;
+		bool good;
+
+		provider_settings_init(&o.providers);
+		good = guard_start(&o, &mine, &err) == OK &&
+		       guard_begin(mine, set_b, "still", 1200 * S, &key, &err) == OK &&
+		       guard_freeze(mine, &key, 60 * S, &err) == OK; /* pings from here on */
+		waker = fork();
+		if (waker == 0) {
+			const struct timespec pause = {.tv_sec = 6};
+
+			(void)nanosleep(&pause, NULL);
+			(void)kill(getppid(), SIGCONT);
+			_exit(0);
+		}
+		const struct timespec twice = {.tv_sec = 1, .tv_nsec = 200000000};
+		(void)nanosleep(&twice, NULL); /* a ping or two */
+		(void)raise(SIGSTOP);
+		(void)nanosleep(&twice, NULL);
+		good = good && guard_restarts(mine) == 0 && guard_keep(mine, &key, S, &err) == OK;
+		_exit(good ? 0 : 1);
+	}
+	assert_int_equal(waitpid(agent, &status, 0), agent);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 enum { KEEPERS = 8, KEEPS = 200 };
 
 static void *
@@ -399,6 +437,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_dead_guard_is_replaced, start, stop),
 		cmocka_unit_test_setup_teardown(an_unfinished_set_ends_with_its_guard, start, stop),
 		cmocka_unit_test_setup_teardown(a_hung_guard_is_replaced, start, stop),
+		cmocka_unit_test_setup_teardown(an_agent_that_stood_still, start, stop),
 		cmocka_unit_test_setup_teardown(many_threads, start, stop),
 		cmocka_unit_test_setup_teardown(several_are_listed, start, stop),
 		cmocka_unit_test_setup_teardown(a_program_that_is_none, start, stop),
