@@ -229,6 +229,7 @@ struct job {
 	bool named; /* there is a set */
 	bool leased; /* a guard holds it; else only we look at the time */
 	bool finished; /* waits for BackupComplete */
+	bool jeopardy; /* no keep-alive for half of the time to live, and that was said */
 	bool closing; /* the last order is on its way */
 	bool over; /* the thread is done; only outcomes are left */
 	bool cleaned; /* nothing runs any more for it */

@@ -204,6 +204,27 @@ job_new(struct service *s, struct request *r, struct job **ret, struct error *er
 
 /* ---- the lease -------------------------------------------------------------------------------- */
 
+static uint64_t
+half(const struct job *job)
+{
+	return job->lease.ttl_s * NS_PER_S / 2;
+}
+
+/* Half of the time is over without a keep-alive: say so, once. */
+static void
+look_for_jeopardy(struct job *job)
+{
+	uint64_t now = clock_boot_ns();
+
+	if (job->jeopardy || job->lease.end != LEASE_NOT_ENDED ||
+	    now + half(job) < job->deadline_ns)
+		return;
+	job->jeopardy = true;
+	eventlog_add(job->service->options->session.events, EVENT_LEASE_JEOPARDY, job->id_text,
+		     "ttl_s=%u since_ms=%u", (unsigned)job->lease.ttl_s,
+		     (unsigned)((now + 2 * half(job) - job->deadline_ns) / NS_PER_MS));
+}
+
 static void
 arm(struct job *job)
 {
@@ -212,6 +233,8 @@ arm(struct job *job)
 	bool look = job->leased && job->lease.end == LEASE_NOT_ENDED;
 	struct timeval tv;
 
+	if (!job->jeopardy && job->lease.end == LEASE_NOT_ENDED)
+		left = left > half(job) ? left - half(job) : left;
 	/* What the guard does by itself is looked for. */
 	if (look)
 		left = MIN(left + 20 * NS_PER_MS, LOOK_S * NS_PER_S);
@@ -263,6 +286,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	}
 	if (job->closing)
 		return;
+	look_for_jeopardy(job);
 	if (job->finished) {
 		if (due) {
 			service_log(job->service, LOG_LEVEL_WARN,
@@ -347,8 +371,18 @@ void
 service_job_fail(struct request *r, const struct ended *lease)
 {
 	struct error err = ERROR_INIT;
+	uint64_t now = clock_wall_ns();
+	bool finish = r->function == API_FINISH_SNAPSHOT || r->function == API_FINISH_SNAPSHOT_EX;
 
-	(void)service_ended_fail(lease, clock_wall_ns(), &err);
+	if (finish || api_table_of(r->function)->kind == API_LEASE)
+		eventlog_add(r->service->options->session.events,
+			     finish ? EVENT_FINISH_REFUSED : EVENT_KEEP_REFUSED,
+			     request_text(r, "JobId"), "cause=%s ended_ms=%u",
+			     lease != NULL ? service_ended_name(lease->end) : "unknown",
+			     lease != NULL && now > lease->ended_ns
+				     ? (unsigned)((now - lease->ended_ns) / NS_PER_MS)
+				     : 0U);
+	(void)service_ended_fail(lease, now, &err);
 	request_fail_ended(r, &err, lease);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "agent/service_internal.h"
 #include "base/clock.h"
+#include "base/eventlog.h"
 
 struct keep {
 	struct pool_work work;
@@ -21,6 +22,11 @@ kept(struct job *job, struct request *r, uint64_t ttl_s)
 {
 	char deadline[32];
 
+	if (job->jeopardy)
+		eventlog_add(r->service->options->session.events, EVENT_LEASE_SAFE, job->id_text,
+			     "since_ms=%u",
+			     (unsigned)((clock_wall_ns() - job->lease.last_keep_ns) / NS_PER_MS));
+	job->jeopardy = false;
 	job->lease.ttl_s = ttl_s;
 	service_job_set_deadline(job);
 	service_log(r->service, LOG_LEVEL_INFO, "KeepSnapshot. TTL: [%llu]",

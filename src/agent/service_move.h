@@ -23,6 +23,7 @@ struct move {
 	uint64_t last_seq; /* of the newest line; the first is 1 */
 	struct request *stream; /* who listens; NULL: nobody */
 	uint64_t told_seq; /* the newest that it was told */
+	uint64_t lost_ns; /* when the stream was lost, boot clock; 0: it was not */
 	struct event *tick;
 	bool done;
 	json_t *result; /* one of the two, once it is done */

@@ -9,6 +9,7 @@
 #include "agent/service_move.h"
 #include "base/clock.h"
 #include "base/error_json.h"
+#include "base/eventlog.h"
 
 enum { STREAM_HIGH = 256 << 10, MEMORY_OUTBOX = 0 };
 
@@ -97,6 +98,13 @@ stream_lost(struct request *r)
 	service_log(r->service, LOG_LEVEL_WARN, "Connection of MoveData lost. JobId: %s",
 		    m->job->id_text);
 	m->stream = NULL;
+	m->lost_ns = clock_boot_ns();
+	eventlog_add(r->service->options->session.events, EVENT_REQUESTER_DISCONNECTED,
+		     m->job->id_text, "left_ms=%u peer=%s",
+		     m->job->deadline_ns > m->lost_ns
+			     ? (unsigned)((m->job->deadline_ns - m->lost_ns) / NS_PER_MS)
+			     : 0U,
+		     r->peer.name);
 	request_stream_end(r); /* frees it */
 }
 
@@ -230,6 +238,11 @@ service_move_request(struct request *r)
 	}
 	service_log(r->service, LOG_LEVEL_INFO, "Move data. JobId: %s%s", job->id_text,
 		    resumed ? ", again" : "");
+	if (m->lost_ns != 0)
+		eventlog_add(r->service->options->session.events, EVENT_REQUESTER_RECONNECTED,
+			     job->id_text, "away_ms=%u peer=%s",
+			     (unsigned)((clock_boot_ns() - m->lost_ns) / NS_PER_MS), r->peer.name);
+	m->lost_ns = 0;
 	r->owner = m;
 	r->lost = stream_lost;
 	r->drained = stream_drained;

@@ -22,7 +22,7 @@ start_agent() {
 	HOLDFAST_AGENT_STATE_DIR=$guest "$holdfast" agent --listen "unix:$sock" --listen "tls://127.0.0.1:$port" \
 		"$@" 2>>"$T/log" &
 	agent=$!
-	until_true 10 test -S "$sock" || bail "the agent does not start: $(cat "$T/log")"
+	until_true 10 curl -s -o /dev/null --unix-socket "$sock" http://agent/v1/Hello || bail "the agent does not start: $(cat "$T/log")"
 }
 stop_agent() {
 	kill -TERM "$agent" && wait "$agent"
