@@ -59,7 +59,8 @@ struct ssh_guest {
  * Run by the guest's shell; the number and the id are all that varies. The programs go where they may
  * be executed, the socket where its path is short. The shell that waits for the agent removes both
  * folders: not we, who may be gone, nor the agent, which may be killed. If the agent ends before it ever
- * answered, what it said stays for a moment longer, for us to read.
+ * answered, what it said stays for a moment longer, for us to read. Its state is kept where the next
+ * agent finds it as long as the guard has anything left to undo.
  */
 static const char start_script[] =
 	"set -eu; umask 077; s=/tmp/holdfast-%1$s; mkdir \"$s\"\n"
@@ -75,9 +76,12 @@ static const char start_script[] =
 	"if [ -z \"$d\" ]; then rm -rf \"$s\"; echo 'no folder allows programs to be run' >&2; exit 1; fi\n"
 	"fail() { rm -rf \"$d\" \"$s\"; exit 1; }\n"
 	"tar -xzf - -C \"$d\" || fail\n"
-	"export d s HOLDFAST_WRITER_DIR=\"$d/bin\"\n"
+	"own=; [ -e /var/lib/holdfast ] || own=yes\n"
+	"export d s own HOLDFAST_WRITER_DIR=\"$d/bin\"\n"
 	"setsid sh -c '\"$d/bin/holdfast\" agent --listen \"unix:$s/agent.sock\" --exit-idle %2$" PRIu64
 	"s >\"$s/log\" 2>&1 & p=$!; echo $p >\"$s/pid\"; wait $p; cd /; rm -rf \"$d\"; "
+	"[ -z \"$own\" ] || [ -n \"$(ls /var/lib/holdfast/guard 2>/dev/null)\" ] || "
+	"rm -rf --one-file-system /var/lib/holdfast; "
 	"[ -e \"$s/ok\" ] || sleep 5; rm -rf \"$s\"'"
 	" </dev/null >/dev/null 2>&1 &\n"
 	"n=0\n"

@@ -7,6 +7,7 @@
 #	guest_possible			can there be one here? If not, $guest_why says what is missing
 #	guest_network NAME		makes the network namespace $guest_ns, and $guest_ip in it, behind $host_ip
 #	in_guest COMMAND...		runs it in that network
+#	guest_slow RATE			what it sends takes its time, from now on (tc's rates: 16mbit)
 #	guest_cut / guest_join		the link drops every packet, both ways and silently; and no longer
 #	bare_debian FOLDER		fills it with a Debian that has nothing installed
 #	guest_sshd ROOT			starts an sshd there whose users see ROOT as /; writes ssh_config
@@ -39,6 +40,8 @@ guest_network() {
 
 in_guest() { ip netns exec "$guest_ns" "$@"; }
 
+guest_slow() { in_guest tc qdisc add dev "hf$$g" root tbf rate "$1" burst 64kb latency 400ms; }
+
 # Like a cable that is cut somewhere in the middle: nobody is told.
 guest_cut() {
 	in_guest nft -f - <<-'END'
@@ -64,22 +67,24 @@ bare_debian() {
 	mkdir -p "$1" && tar -C "$1" -xf "$kept"
 }
 
-# The mounts it needs are in a namespace of its own: they go with its processes. sshd wants a path whose
-# every folder is root's alone.
+# sshd runs in the guest's root, from a bundle of its own: the guest has none of its libraries either.
+# The mounts it needs are in a namespace of its own: they go with its processes.
 guest_sshd() {
-	ssh-keygen -q -t ed25519 -N '' -f host_key && ssh-keygen -q -t ed25519 -N '' -f user_key ||
-		return 1
-	cat >sshd_config <<-END
+	ssh-keygen -q -t ed25519 -N '' -f host_key && ssh-keygen -q -t ed25519 -N '' -f user_key &&
+		mkdir -p "$1/opt/sshd" "$1/run/sshd" &&
+		"$SOURCE_ROOT/tools/bundle" sshd.tar.gz "$BUILD_ROOT/holdfast-launcher" \
+			"$(command -v sshd)" && tar -C "$1/opt/sshd" -xzf sshd.tar.gz || return 1
+	cat >"$1/opt/sshd/config" <<-END
 		ListenAddress $guest_ip:22
-		HostKey $T/host_key
-		AuthorizedKeysFile $T/authorized_keys
-		PidFile $T/sshd.pid
-		ChrootDirectory /mnt
+		HostKey /opt/sshd/host_key
+		AuthorizedKeysFile /opt/sshd/authorized_keys
+		PidFile none
 		PermitRootLogin prohibit-password
 		StrictModes no
 		UsePAM no
 	END
-	cp user_key.pub authorized_keys
+	cp host_key "$1/opt/sshd/" && cp user_key.pub "$1/opt/sshd/authorized_keys" &&
+		echo 'sshd:x:105:65534::/run/sshd:/usr/sbin/nologin' >>"$1/etc/passwd" || return 1
 	echo "$guest_ip $(cut -d' ' -f1,2 host_key.pub)" >known_hosts
 	cat >ssh_config <<-END
 		Host guest
@@ -91,11 +96,9 @@ guest_sshd() {
 		StrictHostKeyChecking yes
 		ConnectTimeout 10
 	END
-	mkdir -p /run/sshd
 	ip netns exec "$guest_ns" unshare -m sh -c '
-		mount --make-rprivate / && mount --bind "$1" /mnt && mount -t proc proc /mnt/proc &&
-		mount --rbind /dev /mnt/dev && exec "$(command -v sshd)" -D -e -f "$2"' \
-		sh "$1" "$T/sshd_config" 2>sshd.log &
+		mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
+		exec chroot "$1" /opt/sshd/bin/sshd -r -D -e -f /opt/sshd/config' sh "$1" 2>sshd.log &
 	guest_sshd_pid=$!
 	at_end 'kill "$guest_sshd_pid" 2>/dev/null; wait "$guest_sshd_pid" 2>/dev/null'
 	until_true 20 ssh -F ssh_config guest true 2>/dev/null
