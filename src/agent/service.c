@@ -158,8 +158,11 @@ service_done(struct service *s)
 		service_conn_close(c);
 	service_pool_done(&s->keepers);
 	service_pool_done(&s->errands);
+	s->stopped = true;
 	if (s->wake_fd >= 0)
 		run_posts(s);
+	if (s->ended != NULL)
+		service_quick_save_last(s);
 	while ((j = TAILQ_FIRST(&s->jobs)) != NULL)
 		service_job_free(j);
 	for (size_t i = 0; i < ARRAY_SIZE(s->signals); i++)

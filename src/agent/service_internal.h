@@ -305,6 +305,8 @@ void service_quick(struct request *r);
 void service_errand(struct request *r);
 /* Keep what is open and what ended in a file, soon. */
 void service_quick_save(struct service *s);
+/* At the end, when there is no thread left to do it. */
+void service_quick_save_last(struct service *s);
 
 struct service {
 	const struct service_options *options;
@@ -326,6 +328,7 @@ struct service {
 	struct event *wake; /* posts are there */
 	int wake_fd;
 	bool ended_dirty, ended_saving;
+	bool stopped; /* the pools are gone */
 	pthread_mutex_t lock; /* for posts */
 	struct service_posts posts;
 };

@@ -372,7 +372,7 @@ service_quick_save(struct service *s)
 
 	/* One at a time; what changes meanwhile is in the next. */
 	s->ended_dirty = true;
-	if (s->ended_saving)
+	if (s->ended_saving || s->stopped)
 		return;
 	v = calloc(1, sizeof(*v));
 	if (v == NULL)
@@ -385,4 +385,17 @@ service_quick_save(struct service *s)
 	}
 	s->ended_dirty = false;
 	s->ended_saving = true;
+}
+
+void
+service_quick_save_last(struct service *s)
+{
+	CLEAN(buf_done) struct buf text = BUF_INIT(STATE_FILE_MAX);
+	CLEAN(fd_close) int dir = open(s->options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct error err = ERROR_INIT;
+
+	if (!s->ended_dirty || dir < 0 || pack(s, &text) < 0)
+		return;
+	if (fs_write_file(dir, "leases.json", buf_slice(&text), 0600, &err) < 0)
+		service_log(s, LOG_LEVEL_WARN, "What is known of leases was not kept: %s", err.msg);
 }
