@@ -60,10 +60,12 @@ check 'and is known by name' has '.Peer.Kind == "tls"'
 check 'no certificate: no' eval '! curl -sk -m 10 "https://127.0.0.1:$port/v1/Hello"'
 mkdir -p stranger
 on "$T/stranger" agent enroll --list >/dev/null
-(on "$T/stranger" agent enroll --listen "tls://127.0.0.1:$((port + 1))" >stranger.code 2>&1 &
-	echo $! >stranger.pid)
+HOLDFAST_AGENT_STATE_DIR=$T/stranger "$holdfast" agent enroll --listen "tls://127.0.0.1:$((port + 1))" \
+	>stranger.code 2>&1 &
+stranger=$!
 until_true 10 test -s stranger/tls/own.pem
-kill "$(cat stranger.pid)"
+kill "$stranger"
+wait "$stranger"
 check 'a stranger'"'"'s certificate: no' \
 	eval '! curl -sk -m 10 --cert stranger/tls/own.pem --key stranger/tls/own.pem "https://127.0.0.1:$port/v1/Hello"'
 check 'TLS 1.2: no' eval '! tls --tls-max 1.2'
