@@ -42,7 +42,8 @@ is_taken(int folder, const struct snapshot *s, struct error *err)
 }
 
 static int
-make_mark(int top_fd, const struct snapshot *s, struct error *err)
+make_mark(int top_fd, const struct snapshot *s, const struct provider_settings *settings,
+	  struct error *err)
 {
 	CLEAN(fd_close) int folder = -1;
 	int r = ownfolder_create(top_fd, &folder, err);
@@ -53,11 +54,12 @@ make_mark(int top_fd, const struct snapshot *s, struct error *err)
 	if (r != 0)
 		return r < 0 ? r
 			     : (int)error_set(err, ERR_EXISTS, "'%s' is there already", s->place);
-	return ownmark_make(folder, s, err);
+	return ownmark_make(folder, s, settings, err);
 }
 
 int
-below_prepare(int top_fd, const char *top, struct snapshot *s, struct error *err)
+below_prepare(int top_fd, const char *top, struct snapshot *s,
+	      const struct provider_settings *settings, struct error *err)
 {
 	int r = set_place(top, s, err);
 
@@ -65,7 +67,7 @@ below_prepare(int top_fd, const char *top, struct snapshot *s, struct error *err
 		return r;
 	/* The folder may be removed by another just after it was opened: then it is made again. */
 	for (int tries = 0; tries < CREATE_TRIES; tries++) {
-		r = make_mark(top_fd, s, err);
+		r = make_mark(top_fd, s, settings, err);
 		if (r != ERR_NOT_FOUND && r != ERR_BUSY)
 			break;
 	}
@@ -152,6 +154,7 @@ below_wait(struct below_patience *p)
 /* Looking for leftovers. One snapshot is seen through each mount that shows it. */
 struct search {
 	const char *provider;
+	const struct provider_settings *settings;
 	provider_each_fn *each;
 	void *arg;
 	const char *top; /* where we are */
@@ -203,7 +206,7 @@ look_in(struct search *search, const char *top, struct error *err)
 	if (fd < 0 || ownfolder_open(fd, &folder, &ignored) <= 0)
 		return OK;
 	search->top = top;
-	return ownmark_each(folder, search->provider, found, search, err);
+	return ownmark_each(folder, search->provider, search->settings, found, search, err);
 }
 
 static int
@@ -228,10 +231,13 @@ look_in_subvolumes(struct search *search, const struct mount *m, struct error *e
 }
 
 int
-below_each(const char *provider, provider_each_fn *each, void *arg, struct error *err)
+below_each(const char *provider, const struct provider_settings *settings, provider_each_fn *each,
+	   void *arg, struct error *err)
 {
 	CLEAN(mounts_done) struct mounts mounts = {0};
-	CLEAN(search_done) struct search search = {.provider = provider, .each = each, .arg = arg};
+	CLEAN(search_done)
+	struct search search = {
+		.provider = provider, .settings = settings, .each = each, .arg = arg};
 
 	if (mounts_read(&mounts, err) < 0)
 		return err->code;

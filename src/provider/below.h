@@ -12,7 +12,8 @@
 #include "provider/provider.h"
 
 /* Set s->place to TOP/.holdfast/SET-INDEX, see that nothing is there, make the mark. */
-CHECKED int below_prepare(int top_fd, const char *top, struct snapshot *s, struct error *err);
+CHECKED int below_prepare(int top_fd, const char *top, struct snapshot *s,
+			  const struct provider_settings *settings, struct error *err);
 /* The folder, checked: the snapshot is prepared. Uses no heap. */
 CHECKED int below_open(int top_fd, const struct snapshot *s, int *ret_folder, struct error *err);
 /* For removing: 1 there is a mark, *ret_folder; 0 nothing is there; ERR_PERMISSION if a thing of the
@@ -22,7 +23,8 @@ CHECKED int below_find(int top_fd, const struct snapshot *s, int *ret_folder, st
 CHECKED int below_forget(int top_fd, const struct snapshot *s, struct error *err);
 /* All marked snapshots of a provider, at the tops of all mounted file systems and, on btrfs, of all
  * subvolumes; each once. `source` is where the snapshot's top is to be found now. */
-CHECKED int below_each(const char *provider, provider_each_fn *each, void *arg, struct error *err);
+CHECKED int below_each(const char *provider, const struct provider_settings *settings,
+		       provider_each_fn *each, void *arg, struct error *err);
 
 /* By statvfs(3). */
 CHECKED int below_space(const char *path, uint64_t *ret_free, uint64_t *ret_total,

@@ -68,8 +68,7 @@ btrfs_prepare(struct snapshot *s, const struct provider_settings *settings, stru
 {
 	CLEAN(fd_close) int fd = -1;
 
-	(void)settings;
-	if (open_source(s, &fd, err) < 0 || below_prepare(fd, s->source, s, err) < 0)
+	if (open_source(s, &fd, err) < 0 || below_prepare(fd, s->source, s, settings, err) < 0)
 		return err->code;
 	/* What is written now is not written while databases wait. */
 	if (syncfs(fd) < 0) {
@@ -178,8 +177,7 @@ static int
 btrfs_find(const struct provider_settings *settings, provider_each_fn *each, void *arg,
 	   struct error *err)
 {
-	(void)settings;
-	return below_each(btrfs_ops.name, each, arg, err);
+	return below_each(btrfs_ops.name, settings, each, arg, err);
 }
 
 const struct provider_ops btrfs_ops = {

@@ -90,12 +90,11 @@ lvm_create(struct snapshot *s, const struct provider_settings *settings, uint64_
 	struct lvm_origin o;
 	int r;
 
-	(void)settings;
 	if (!lvm_tools_unpack(s, &o))
 		return error_set(err, ERR_BAD_STATE, "'%s' is not prepared", s->source);
 	if (clock_boot_ns() >= deadline_ns)
 		return error_set(err, ERR_TIMEOUT, "snapshot '%s': too late to begin", s->source);
-	r = lvm_tools_create(&o, s, deadline_ns, err);
+	r = lvm_tools_create(&o, s, settings->mount_root, deadline_ns, err);
 	if (r < 0) {
 		lvm_tools_resume(&o);
 		return error_prefix(err, "snapshot '%s'", s->source);
@@ -197,7 +196,8 @@ lvm_find(const struct provider_settings *settings, provider_each_fn *each, void 
 		return err->code;
 	/* No device mapper: no volumes, and lvm2 is not even asked. */
 	if (access("/dev/mapper/control", F_OK) < 0 ||
-	    lvm_tools_each(unmarked, &search, &lost) == OK || lost.code == ERR_SPAWN)
+	    lvm_tools_each(settings->mount_root, unmarked, &search, &lost) == OK ||
+	    lost.code == ERR_SPAWN)
 		return OK;
 	*err = lost;
 	return err->code;

@@ -19,7 +19,7 @@
 #define TAG "holdfast"
 #define LIMIT_NS (60 * NS_PER_S) /* of what nobody waits for */
 
-enum { REPORT_MAX = 1 << 20, FIELDS_MAX = 8, EXTENT = 4 << 20 };
+enum { REPORT_MAX = 1 << 20, TAG_MAX = 512, FIELDS_MAX = 8, EXTENT = 4 << 20 };
 
 #define ARG(text) ((char *)(uintptr_t)(text)) /* argv is not changed */
 
@@ -116,17 +116,31 @@ lvm_tools_unpack(const struct snapshot *s, struct lvm_origin *ret)
 	return true;
 }
 
-int
-lvm_tools_create(const struct lvm_origin *o, const struct snapshot *s, uint64_t deadline_ns,
-		 struct error *err)
+/* Whose it is, in the letters that a tag may have. */
+static char *
+root_tag(const char *root, char text[TAG_MAX])
 {
-	char name[LVM_NAME_MAX], origin[2 * LVM_NAME_MAX], size[32], set_tag[64];
+	(void)text_printf(text, TAG_MAX, TAG "-at-%s", root);
+	for (char *p = text; *p != '\0'; p++)
+		if (strchr("/_+.-", *p) == NULL && !(*p >= '0' && *p <= '9') &&
+		    !(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z'))
+			*p = '_';
+	return text;
+}
+
+int
+lvm_tools_create(const struct lvm_origin *o, const struct snapshot *s, const char *root,
+		 uint64_t deadline_ns, struct error *err)
+{
+	char name[LVM_NAME_MAX], origin[2 * LVM_NAME_MAX], size[32], set_tag[64], at[TAG_MAX];
 	char hex[2 * SNAPSHOT_SET_SIZE + 1];
-	char *argv[20] = {
+	char *argv[24] = {
 		ARG("lvcreate"), ARG("-s"),       ARG("-y"), ARG("-q"), ARG("--addtag"),
 		ARG(TAG),        ARG("--addtag"), set_tag,   ARG("-n"), volume_name(s, name)};
 	size_t n = 10;
 
+	argv[n++] = ARG("--addtag");
+	argv[n++] = root_tag(root, at);
 	(void)snprintf(set_tag, sizeof(set_tag), TAG "-%s",
 		       hex_encode(s->set, sizeof(s->set), hex));
 	(void)snprintf(origin, sizeof(origin), "%s/%s", o->vg, o->lv);
@@ -237,10 +251,10 @@ lvm_tools_usage(const char *vg, const char *lv, uint64_t *ret_used, uint64_t *re
 }
 
 int
-lvm_tools_each(lvm_tools_each_fn *each, void *arg, struct error *err)
+lvm_tools_each(const char *root, lvm_tools_each_fn *each, void *arg, struct error *err)
 {
 	CLEAN(buf_done) struct buf text = BUF_INIT(REPORT_MAX);
-	char *fields[FIELDS_MAX], *rest;
+	char *fields[FIELDS_MAX], *rest, at[TAG_MAX];
 
 	if (report("vg_name,lv_name,lv_tags", "lv_tags=" TAG, NULL, &text, err) < 0)
 		return err->code;
@@ -248,7 +262,8 @@ lvm_tools_each(lvm_tools_each_fn *each, void *arg, struct error *err)
 	while (next_row(&rest, fields, 3)) {
 		struct snapshot s = {.provider = "lvm", .source = "/"};
 
-		if (strncmp(fields[1], PREFIX, strlen(PREFIX)) == 0 &&
+		if (has_tag(fields[2], root_tag(root, at)) &&
+		    strncmp(fields[1], PREFIX, strlen(PREFIX)) == 0 &&
 		    snapshot_name_parse(fields[1] + strlen(PREFIX), &s) &&
 		    text_printf(s.place, sizeof(s.place), "/dev/%s/%s", fields[0], fields[1]) &&
 		    each(&s, arg, err) < 0)

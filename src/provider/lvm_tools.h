@@ -28,7 +28,7 @@ CHECKED int lvm_tools_origin(const char *device, uint64_t snapshot_bytes, struct
 CHECKED int lvm_tools_pack(const struct lvm_origin *o, struct snapshot *s, struct error *err);
 bool lvm_tools_unpack(const struct snapshot *s, struct lvm_origin *ret);
 
-CHECKED int lvm_tools_create(const struct lvm_origin *o, const struct snapshot *s,
+CHECKED int lvm_tools_create(const struct lvm_origin *o, const struct snapshot *s, const char *root,
 			     uint64_t deadline_ns, struct error *err);
 CHECKED int lvm_tools_activate(const char *vg, const struct snapshot *s, struct error *err);
 /* 1: there is a volume of the snapshot's name and it carries our tag; 0 there is none;
@@ -38,9 +38,9 @@ CHECKED int lvm_tools_remove(const char *vg, const struct snapshot *s, struct er
 /* How full it is, in hundredths of a percent, of how many bytes. */
 CHECKED int lvm_tools_usage(const char *vg, const char *lv, uint64_t *ret_used, uint64_t *ret_bytes,
 			    struct error *err);
-/* Call for the snapshot name of each tagged volume. */
+/* Call for each volume that was tagged with this mount root. */
 typedef int lvm_tools_each_fn(const struct snapshot *s, void *arg, struct error *err);
-CHECKED int lvm_tools_each(lvm_tools_each_fn *each, void *arg, struct error *err);
+CHECKED int lvm_tools_each(const char *root, lvm_tools_each_fn *each, void *arg, struct error *err);
 
 /* An lvcreate that was ended in its midst may have left its origin suspended, and whoever writes to it
  * waiting: let it go on. By ioctl, as programs may lie on that very volume. */

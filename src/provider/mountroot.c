@@ -65,7 +65,7 @@ mountroot_prepare(const struct snapshot *s, const struct provider_settings *sett
 	if (fstatat(fd, snapshot_name(s, name), &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return error_set(err, ERR_EXISTS, "'%s/%s' is there already", settings->mount_root,
 				 name);
-	return ownmark_make(fd, s, err);
+	return ownmark_make(fd, s, settings, err);
 }
 
 int
@@ -155,5 +155,5 @@ mountroot_each(const struct provider_settings *settings, const char *provider,
 	if (settings->mount_root[0] == '\0')
 		return OK;
 	r = open_root(settings, &fd, err);
-	return r <= 0 ? r : ownmark_each(fd, provider, each, arg, err);
+	return r <= 0 ? r : ownmark_each(fd, provider, settings, each, arg, err);
 }

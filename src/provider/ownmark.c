@@ -77,7 +77,7 @@ take(const char *value, char *to, size_t size)
 }
 
 static bool
-parse(char *text, struct snapshot *s)
+parse(char *text, struct snapshot *s, char root[SNAPSHOT_PATH_MAX])
 {
 	char *rest = NULL, *line = strtok_r(text, "\n", &rest);
 
@@ -98,6 +98,8 @@ parse(char *text, struct snapshot *s)
 			good = take(value, s->place, sizeof(s->place));
 		else if (strcmp(line, "detail") == 0)
 			good = take(value, s->detail, sizeof(s->detail));
+		else if (strcmp(line, "root") == 0)
+			good = take(value, root, SNAPSHOT_PATH_MAX);
 		if (!good)
 			return false;
 	}
@@ -127,7 +129,8 @@ write_mark(int dirfd, const char *name, struct slice text, struct error *err)
 }
 
 int
-ownmark_make(int dirfd, const struct snapshot *s, struct error *err)
+ownmark_make(int dirfd, const struct snapshot *s, const struct provider_settings *settings,
+	     struct error *err)
 {
 	CLEAN(buf_done) struct buf text = BUF_INIT(MARK_MAX);
 	char name[FILE_NAME_MAX];
@@ -136,7 +139,8 @@ ownmark_make(int dirfd, const struct snapshot *s, struct error *err)
 	if (buf_printf(&text, err, "%s\n", HEAD) < 0 ||
 	    put(&text, "provider", s->provider, err) < 0 ||
 	    put(&text, "source", s->source, err) < 0 || put(&text, "place", s->place, err) < 0 ||
-	    put(&text, "detail", s->detail, err) < 0)
+	    put(&text, "detail", s->detail, err) < 0 ||
+	    put(&text, "root", settings->mount_root, err) < 0)
 		return err->code;
 	r = write_mark(dirfd, file_name(s, name), buf_slice(&text), err);
 	if (r < 0 && r != ERR_EXISTS)
@@ -146,7 +150,8 @@ ownmark_make(int dirfd, const struct snapshot *s, struct error *err)
 
 /* As ownmark_read, by the file's name; 0 also if the name is of something else. */
 static int
-read_mark(int dirfd, const char *name, struct snapshot *ret, struct error *err)
+read_mark(int dirfd, const char *name, struct snapshot *ret, char ret_root[SNAPSHOT_PATH_MAX],
+	  struct error *err)
 {
 	CLEAN(buf_done) struct buf text = BUF_INIT(MARK_MAX);
 	CLEAN(fd_close) int fd = -1;
@@ -171,7 +176,8 @@ read_mark(int dirfd, const char *name, struct snapshot *ret, struct error *err)
 	    fs_pread(fd, text.p, MARK_MAX - 1, 0, &got, err) < 0)
 		return err->code;
 	text.p[got] = '\0';
-	if (!parse((char *)text.p, &s))
+	ret_root[0] = '\0';
+	if (!parse((char *)text.p, &s, ret_root))
 		return error_set(err, ERR_PERMISSION, "the mark '%s' cannot be read", name);
 	*ret = s;
 	return 1;
@@ -180,9 +186,9 @@ read_mark(int dirfd, const char *name, struct snapshot *ret, struct error *err)
 int
 ownmark_read(int dirfd, const struct snapshot *s, struct snapshot *ret, struct error *err)
 {
-	char name[FILE_NAME_MAX];
+	char name[FILE_NAME_MAX], root[SNAPSHOT_PATH_MAX];
 	struct snapshot found;
-	int r = read_mark(dirfd, file_name(s, name), &found, err);
+	int r = read_mark(dirfd, file_name(s, name), &found, root, err);
 
 	if (r <= 0)
 		return r;
@@ -214,7 +220,8 @@ dir_close(DIR **dir)
 }
 
 int
-ownmark_each(int dirfd, const char *provider, provider_each_fn *each, void *arg, struct error *err)
+ownmark_each(int dirfd, const char *provider, const struct provider_settings *settings,
+	     provider_each_fn *each, void *arg, struct error *err)
 {
 	CLEAN(fd_close) int fd = -1;
 	CLEAN(dir_close) DIR *dir = NULL;
@@ -227,10 +234,12 @@ ownmark_each(int dirfd, const char *provider, provider_each_fn *each, void *arg,
 	(void)STEAL_FD(fd);
 	while ((e = readdir(dir)) != NULL) {
 		struct error ignored = ERROR_INIT;
+		char root[SNAPSHOT_PATH_MAX];
 		struct snapshot s;
 
-		if (read_mark(dirfd, e->d_name, &s, &ignored) == 1 &&
-		    strcmp(s.provider, provider) == 0 && each(&s, arg, err) < 0)
+		if (read_mark(dirfd, e->d_name, &s, root, &ignored) == 1 &&
+		    strcmp(s.provider, provider) == 0 && strcmp(root, settings->mount_root) == 0 &&
+		    each(&s, arg, err) < 0)
 			return err->code;
 	}
 	return OK;

@@ -11,6 +11,7 @@
  *	source /srv/with%20blank
  *	place ...
  *	detail ...
+ *	root /var/lib/holdfast/mnt
  */
 #ifndef HF_PROVIDER_OWNMARK_H
 #define HF_PROVIDER_OWNMARK_H
@@ -20,15 +21,18 @@
 #include "provider/provider.h"
 
 /* Durable on return. ERR_EXISTS if there is one; ERR_NOT_FOUND if the folder was just removed. */
-CHECKED int ownmark_make(int dirfd, const struct snapshot *s, struct error *err);
+CHECKED int ownmark_make(int dirfd, const struct snapshot *s,
+			 const struct provider_settings *settings, struct error *err);
 /* 1: there is one of this set, index and provider (*ret, if not NULL, is what it says); 0: none.
  * ERR_PERMISSION if what is there is not root's, or is about something else. */
 CHECKED int ownmark_read(int dirfd, const struct snapshot *s, struct snapshot *ret,
 			 struct error *err);
 /* Gone already is fine. */
 CHECKED int ownmark_remove(int dirfd, const struct snapshot *s, struct error *err);
-/* All marks of this provider in the folder. What is no good mark is passed over. */
-CHECKED int ownmark_each(int dirfd, const char *provider, provider_each_fn *each, void *arg,
-			 struct error *err);
+/* All marks of this provider in the folder that were made with the settings' mount root: others are of
+ * a Holdfast with other journals, whose living sets nobody here would know. What is no good mark is
+ * passed over. */
+CHECKED int ownmark_each(int dirfd, const char *provider, const struct provider_settings *settings,
+			 provider_each_fn *each, void *arg, struct error *err);
 
 #endif

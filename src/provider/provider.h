@@ -74,8 +74,9 @@ typedef int provider_space_fn(const struct snapshot *s, const struct provider_se
 			      uint64_t *ret_free, uint64_t *ret_total, struct error *err);
 /* Called for each leftover; a negative result ends the search and is its result. */
 typedef int provider_each_fn(const struct snapshot *s, void *arg, struct error *err);
-/* Everything of this provider that exists on this machine, whoever made it: those of living sets too.
- * What cannot be looked at is passed over. */
+/* Everything of this provider on this machine that was made with the same settings.mount_root, those of
+ * living sets too: whoever removes leftovers has to know these. What cannot be looked at is passed
+ * over. */
 typedef int provider_find_fn(const struct provider_settings *settings, provider_each_fn *each,
 			     void *arg, struct error *err);
 

@@ -102,13 +102,12 @@ reflink_prepare(struct snapshot *s, const struct provider_settings *settings, st
 	CLEAN(fd_close) int fd = -1;
 	char top[SNAPSHOT_PATH_MAX];
 
-	(void)settings;
 	if (volume_of(s->source, &v, err) < 0)
 		return err->code;
 	if (why_not(&v) != NULL)
 		return error_set(err, ERR_SOURCE, "'%s': %s", s->source, why_not(&v));
 	s->place[0] = '\0';
-	if (open_top(s, top, &fd, err) < 0 || below_prepare(fd, top, s, err) < 0)
+	if (open_top(s, top, &fd, err) < 0 || below_prepare(fd, top, s, settings, err) < 0)
 		return err->code;
 	/* What is written now is not written while databases wait. */
 	if (syncfs(fd) < 0) {
@@ -188,8 +187,7 @@ static int
 reflink_find(const struct provider_settings *settings, provider_each_fn *each, void *arg,
 	     struct error *err)
 {
-	(void)settings;
-	return below_each(reflink_ops.name, each, arg, err);
+	return below_each(reflink_ops.name, settings, each, arg, err);
 }
 
 const struct provider_ops reflink_ops = {

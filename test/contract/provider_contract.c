@@ -518,6 +518,26 @@ leftovers_are_found(void **state)
 	}
 }
 
+/* Those of a Holdfast with another state folder are none of our leftovers. */
+static void
+others_are_not_found(void **state)
+{
+	struct fixture *f = *state;
+	struct snapshot s;
+	char root[SNAPSHOT_PATH_MAX];
+
+	NEEDS_A_WORLD();
+	make(f, &s);
+	memcpy(root, settings->mount_root, sizeof(root));
+	(void)snprintf(settings->mount_root, sizeof(settings->mount_root), "%s/other",
+		       world.folder);
+	struct found found = look_for(f, &s);
+	memcpy(settings->mount_root, root, sizeof(root));
+	assert_int_equal(found.n, 0);
+	CHECK(ops->remove(&s, settings, &f->err), OK);
+	expect_nothing_left(f);
+}
+
 static int
 stop_at_once(const struct snapshot *s, void *arg, struct error *err)
 {
@@ -709,6 +729,7 @@ static const struct CMUnitTest all[] = {
 	cmocka_unit_test_setup_teardown(a_set_has_each_index_once, setup, teardown),
 	cmocka_unit_test_setup_teardown(bad_sources_are_refused, setup, teardown),
 	cmocka_unit_test_setup_teardown(leftovers_are_found, setup, teardown),
+	cmocka_unit_test_setup_teardown(others_are_not_found, setup, teardown),
 	cmocka_unit_test_setup_teardown(two_sets_at_once, setup, teardown),
 	cmocka_unit_test_setup_teardown(deadline_is_kept, setup, teardown),
 	cmocka_unit_test_setup_teardown(everything_is_in_it, setup, teardown),
