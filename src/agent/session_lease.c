@@ -58,7 +58,7 @@ session_lease_event(const struct guard_event *event, void *arg)
 	struct session *s = arg;
 
 	atomic_store(&s->news, true);
-	eventlog_add_fields(s->setup.events, event->wall_ns, event->id, event->job, event->fields);
+	guard_event_log(s->setup.events, event);
 }
 
 /* A guard, if there is anything for it to hold. */

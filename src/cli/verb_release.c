@@ -196,14 +196,12 @@ is_of_sweep(enum event_id id)
 static void
 on_event(const struct guard_event *event, void *arg)
 {
-	static const uint8_t none[LEASE_SET_SIZE];
 	struct sweep *sweep = arg;
-	char set[UUID_TEXT_SIZE] = "", fields[GUARD_FIELDS_MAX + 64];
+	char set[UUID_TEXT_SIZE] = "";
 
-	if (memcmp(event->key.set, none, sizeof(none)) != 0)
+	if (event->key.epoch != 0)
 		uuid_text(event->key.set, set);
-	(void)text_printf(fields, sizeof(fields), "set=%s %s", set, event->fields);
-	eventlog_add_fields(sweep->log, event->wall_ns, event->id, event->job, fields);
+	guard_event_log(sweep->log, event);
 	if (event->id == EVENT_LEFTOVER_RELEASED || event->id == EVENT_SNAPSHOT_RELEASED)
 		atomic_fetch_add(&sweep->removed, 1);
 	if (event->id == EVENT_LEFTOVER_KEPT || event->id == EVENT_JOURNAL_UNREADABLE)

@@ -56,4 +56,9 @@ struct guard_event {
 	char fields[GUARD_FIELDS_MAX]; /* "ttl_s=1200 last_keep_ms=5"; an "error" comes last */
 };
 
+struct eventlog;
+
+/* Into the event log, with its set and its own time. A log of NULL keeps nothing. */
+void guard_event_log(struct eventlog *log, const struct guard_event *event);
+
 #endif

@@ -79,16 +79,8 @@ keep_events(struct guardian *g)
 	if (!g->agent_lost || !g->greeted || g->events_first == g->events_next ||
 	    access(g->state_dir, W_OK) < 0 || eventlog_open(&o, &log, NULL) < 0)
 		return;
-	for (; g->events_first != g->events_next; g->events_first++) {
-		const struct guard_event *e = &g->events[g->events_first % GUARDIAN_EVENTS_MAX];
-		char set[UUID_TEXT_SIZE], fields[GUARD_FIELDS_MAX + 64];
-
-		(void)uuid_text(e->key.set, set);
-		bool about_a_set = e->key.epoch != 0;
-		(void)snprintf(fields, sizeof(fields), "%s%s%s%s", about_a_set ? "set=" : "",
-			       about_a_set ? set : "", about_a_set ? " " : "", e->fields);
-		eventlog_add_fields(log, e->wall_ns, e->id, e->job, fields);
-	}
+	for (; g->events_first != g->events_next; g->events_first++)
+		guard_event_log(log, &g->events[g->events_first % GUARDIAN_EVENTS_MAX]);
 }
 
 int

@@ -96,6 +96,23 @@ test_cat(void **state)
 	assert_int_equal(child_wait(&c, soon(), &status, &err), ERR_INTERNAL);
 }
 
+/* The guard is passed over by the OOM killer; what it runs is not. */
+static void
+test_oom_score(void **state)
+{
+	static char script[] = "cat /proc/self/oom_score_adj";
+	CLEAN(fd_close) int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	CLEAN(buf_done) struct buf out = BUF_INIT(1000);
+	char before[16] = "";
+
+	(void)state;
+	if (read(fd, before, sizeof(before) - 1) <= 0 || pwrite(fd, "-500", 4, 0) != 4)
+		skip(); /* takes privilege */
+	run(script, NULL, &out);
+	assert_int_equal(pwrite(fd, before, strlen(before), 0), strlen(before));
+	assert_string_equal((char *)out.p, "0\n");
+}
+
 static void
 test_arguments_and_streams(void **state)
 {
@@ -432,6 +449,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cat),
+		cmocka_unit_test(test_oom_score),
 		cmocka_unit_test(test_arguments_and_streams),
 		cmocka_unit_test(test_cannot_start),
 		cmocka_unit_test(test_no_shell_for_a_text),
