@@ -137,14 +137,15 @@ check_field(const struct api_field *f, const json_t *v, struct error *err)
 	case API_GUID:
 		if (json_is_string(v) && uuid_parse(json_string_value(v), id))
 			return OK;
-		return error_set(err, ERR_USAGE, "field '%s' is not of the form {8-4-4-4-12}", f->name);
+		return error_set(err, ERR_USAGE, "field '%s' is not of the form {8-4-4-4-12}",
+				 f->name);
 	case API_NUMBER:
 		if (json_is_integer(v) && json_integer_value(v) >= 0 &&
 		    (uint64_t)json_integer_value(v) >= f->min &&
 		    (uint64_t)json_integer_value(v) <= f->max)
 			return OK;
-		return error_set(err, ERR_USAGE, "field '%s' is not a number from %llu to %llu", f->name,
-				 (unsigned long long)f->min, (unsigned long long)f->max);
+		return error_set(err, ERR_USAGE, "field '%s' is not a number from %llu to %llu",
+				 f->name, (unsigned long long)f->min, (unsigned long long)f->max);
 	case API_TEXT:
 		if (text_fits(v, f->min, f->max))
 			return OK;
@@ -153,13 +154,17 @@ check_field(const struct api_field *f, const json_t *v, struct error *err)
 	case API_NAMES:
 	case API_PATHS:
 		if (!json_is_array(v) || json_array_size(v) > f->max)
-			return error_set(err, ERR_USAGE, "field '%s' is not an array of at most %llu",
-					 f->name, (unsigned long long)f->max);
-		json_array_foreach (v, i, item)
-			if (f->type == API_PATHS ? !path_fits(item)
-						 : !text_fits(item, 1, NAME_MAX_BYTES))
-				return error_set(err, ERR_USAGE, "field '%s': entry %zu is no name",
-						 f->name, i);
+			return error_set(err, ERR_USAGE,
+					 "field '%s' is not an array of at most %llu", f->name,
+					 (unsigned long long)f->max);
+		json_array_foreach(v, i, item) if (
+			f->type == API_PATHS
+				? !path_fits(item)
+				: !text_fits(
+					  item, 1,
+					  NAME_MAX_BYTES)) return error_set(err, ERR_USAGE,
+									    "field '%s': entry %zu is no name",
+									    f->name, i);
 		return OK;
 	case API_OBJECT_OR_NULL:
 		if (json_is_null(v))
@@ -191,11 +196,13 @@ api_table_check(const struct api_def *def, const json_t *request, struct error *
 	if (!json_is_object(request))
 		return error_set(err, ERR_USAGE, "a request is a JSON object");
 	/* jansson's iteration macro wants a mutable one, and changes nothing. */
-	json_object_foreach ((json_t *)(uintptr_t)request, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)request, name, value)
+	{
 		const struct api_field *f = field_of(def, name);
 
 		if (f == NULL)
-			return error_set(err, ERR_USAGE, "%s has no field '%.64s'", def->name, name);
+			return error_set(err, ERR_USAGE, "%s has no field '%.64s'", def->name,
+					 name);
 		if (check_field(f, value, err) < 0)
 			return ERR_USAGE;
 	}

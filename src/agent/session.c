@@ -152,7 +152,8 @@ prepare_members(struct session *s, struct error *err)
 		struct writer_moment moment;
 
 		session_plan_moment(s, m, sources, &moment);
-		if (writer_prepare_snapshot(m->writer, &moment, &m->component, err) < 0)
+		if (writer_prepare_snapshot(m->writer, &moment, &m->component, err) < 0 ||
+		    session_plan_covers(s, m, err) < 0)
 			return err->code;
 	}
 	for (size_t i = 0; i < s->plan.n_members; i++) {

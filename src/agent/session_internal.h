@@ -81,6 +81,9 @@ CHECKED int session_plan_check(const struct session *s, struct error *err);
 /* What writers are told of the moment to come. `sources` is room for SNAPSHOT_MEMBERS_MAX. */
 void session_plan_moment(const struct session *s, const struct writers_member *m,
 			 const char **sources, struct writer_moment *ret);
+/* ERR_WRITER_FAILED if the component is good only as one instant, and will not be read as that. */
+CHECKED int session_plan_covers(const struct session *s, const struct writers_member *m,
+				struct error *err);
 CHECKED int session_plan_json(const struct session *s, json_t **ret, struct error *err);
 /* Paths of a root in s->plan: of the writer, or of the folders if m is NULL. */
 void session_plan_range(const struct session *s, const struct writers_member *m, size_t *ret_from,

@@ -193,6 +193,34 @@ session_plan_moment(const struct session *s, const struct writers_member *m, con
 		sources[i] = s->plan.members[i].source;
 }
 
+static bool
+is_member(const struct session *s, const char *path)
+{
+	CLEAN(free_ptr) char *real = realpath(path, NULL);
+
+	for (size_t i = 0; i < s->plan.n_members; i++)
+		if (snapshot_map_covers(s->plan.members[i].source, real != NULL ? real : path))
+			return true;
+	return false;
+}
+
+int
+session_plan_covers(const struct session *s, const struct writers_member *m, struct error *err)
+{
+	const struct component *c = m->component;
+
+	if (!c->atomic)
+		return OK;
+	for (size_t i = 0; i < c->n_paths; i++)
+		if (!s->plan.hot_atomic || !is_member(s, c->paths[i].source))
+			return error_set(
+				err, ERR_WRITER_FAILED,
+				"writer '%s': its '%s' is to be read as of one instant, but "
+				"no snapshot covers it",
+				m->name, c->paths[i].source);
+	return OK;
+}
+
 const char *
 session_plan_provider(const struct session *s, const struct writers_member *m, char *text,
 		      size_t size)

@@ -7,6 +7,7 @@
 
 #include "agent/roots.h"
 #include "agent/session_internal.h"
+#include "provider/reflink.h"
 
 struct task {
 	struct session *session;
@@ -52,6 +53,15 @@ check(void *arg, struct error *err)
 	return asked->check != NULL ? asked->check(asked->check_arg, err) : OK;
 }
 
+static bool
+has_clones(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_members; i++)
+		if (p->members[i].provider == &reflink_ops)
+			return true;
+	return false;
+}
+
 static int
 open_mover(struct task *t, struct repo *repo, struct repo_index *index, struct error *err)
 {
@@ -61,6 +71,7 @@ open_mover(struct task *t, struct repo *repo, struct repo_index *index, struct e
 	options.check_arg = t;
 	if (t->session->plan.n_members > 0) {
 		options.map = &t->session->map;
+		options.clones = has_clones(&t->session->plan);
 		options.moment_ns = t->session->moment.time_ns;
 	}
 	if (repo_writer_open(repo, index, &t->order->write, &t->writer, err) < 0)

@@ -82,4 +82,7 @@ backuplog_end(const struct backuplog *log, int r, const struct backup_result *re
 	else
 		eventlog_add(log->events, EVENT_BACKUP_FAILED, log->job, "code=%s error=%s",
 			     error_name(err->code), err->msg);
+	if (r == OK && result->weaker)
+		eventlog_add(log->events, EVENT_BACKUP_WEAKER, log->job, "consistency=%s cause=%s",
+			     point_consistency_name(result->consistency), result->reason);
 }

@@ -79,6 +79,11 @@ report_json(const char *job, const struct backup_result *r, const struct progres
 		"bytes_new", (json_int_t)r->write.bytes_new, "bytes_stored",
 		(json_int_t)r->write.bytes_stored);
 
+	if (j != NULL && r->reason[0] != '\0')
+		(void)json_object_set_new(j, "consistency_reason", json_string(r->reason));
+	if (j != NULL && r->frozen_ns > 0)
+		(void)json_object_set_new(j, "frozen_us",
+					  json_integer((json_int_t)(r->frozen_ns / 1000)));
 	if (j != NULL && r->parent_text[0] != '\0')
 		(void)json_object_set_new(j, "parent", json_string(r->parent_text));
 	out_json(j);
@@ -94,6 +99,8 @@ report_text(const struct cli *cli, const struct backup_result *r, const struct p
 		 point_consistency_name(r->consistency), r->incomplete ? ", incomplete" : "");
 	if (cli->quiet)
 		return;
+	if (r->reason[0] != '\0')
+		out_text("Not higher: %s\n", r->reason);
 	out_text("Files: %s (%s new, %s changed, %s unchanged)\n",
 		 units_count(atomic_load(&p->files_done), a),
 		 units_count(atomic_load(&p->files_new), b),
@@ -120,6 +127,12 @@ report(const struct cli *cli, const struct backuplog *log, const struct backup_r
 		show_note(cli, "... and %" PRIu64 " more warnings", r->warnings_dropped);
 	if (invocation_has(cli->inv, FLAG_STATS) && stages_backup(cli, r, p, err) < 0)
 		return err->code;
+	if (r->weaker && !r->incomplete)
+		return error_set(
+			err, ERR_INCOMPLETE,
+			"restore point %.8s was made, but is less consistent than it should "
+			"be: %s",
+			r->id_text, r->reason);
 	if (r->incomplete)
 		return error_set(err, ERR_INCOMPLETE,
 				 "restore point %.8s was made, but is not complete (%s)",

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "provider/origin.h"
 
 /* The kernel's own bounds: XATTR_LIST_MAX, XATTR_SIZE_MAX, XATTR_NAME_MAX. */
 enum { LIST_MAX = 65536, VALUE_MAX = 65536, NAME_MAX_XATTR = 255, LIST_SMALL = 1024 };
@@ -82,10 +83,12 @@ attributes_stat(const struct stat *st, struct node *ret)
 	return true;
 }
 
-/* Is this a kind of attribute that is kept? */
+/* Is this a kind of attribute that is kept? Our own mark of a clone is no part of the file. */
 static bool
 kept(const char *name)
 {
+	if (strcmp(name, PROVIDER_ORIGIN_XATTR) == 0)
+		return false;
 	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
 	       strcmp(name, "security.capability") == 0 || strcmp(name, LABEL) == 0 ||
 	       strcmp(name, "system.posix_acl_access") == 0 ||

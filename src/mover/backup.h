@@ -43,6 +43,7 @@ struct mover_options {
 	 * the wall clock. See through.h. */
 	const struct snapshot_map *map;
 	uint64_t moment_ns;
+	bool clones; /* files there may be clones (provider/origin.h) */
 	mover_warn_fn *warn;
 	void *warn_arg;
 	struct progress *progress; /* required */

@@ -149,6 +149,9 @@ look(struct mover_worker *w, struct folder *folder, int fd, struct stat *stats, 
 			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0 &&
 		    worker_lost(w, e, errno, "stat", err) < 0)
 			return err->code;
+		if (e->node.type != 0)
+			through_stat_at(w->mover, folder->graft, fd, (const char *)e->node.name.p,
+					st);
 		/* Our own snapshots lie in there. */
 		if (e->node.type != 0 && ownfolder_is((const char *)e->node.name.p, st))
 			e->node.type = 0;

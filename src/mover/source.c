@@ -75,6 +75,7 @@ look_again(struct mover_worker *w, struct entry *e, int fd, struct stat *ret_st,
 		worker_warn(w, e, ERR_BUSY, true, "became something else while it was backed up");
 		return 0;
 	}
+	through_stat(w->mover, folder_entry_graft(e), fd, ret_st);
 	/* Another file of the same name is what that name means now. */
 	(void)!attributes_stat(ret_st, &e->node);
 	bool other = before.ino != e->node.ino || before.dev != e->node.dev;
@@ -144,9 +145,11 @@ source_finish(struct mover_worker *w, struct entry *e, int fd, uint64_t size, st
 	struct stat st;
 	bool same;
 
-	same = fstat(fd, &st) == 0 && attributes_stat(&st, &now) && now.size == size &&
-	       now.size == e->node.size && now.mtime_ns == e->node.mtime_ns &&
-	       now.ctime_ns == e->node.ctime_ns;
+	same = fstat(fd, &st) == 0;
+	if (same)
+		through_stat(w->mover, g, fd, &st);
+	same = same && attributes_stat(&st, &now) && now.size == size && now.size == e->node.size &&
+	       now.mtime_ns == e->node.mtime_ns && now.ctime_ns == e->node.ctime_ns;
 	if (!same && e->folder == NULL && g->expect_size != 0 && size != g->expect_size)
 		return error_set(err, ERR_SOURCE, "'%s' became shorter while it was read",
 				 g->source);

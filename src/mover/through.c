@@ -3,10 +3,12 @@
 /* From live paths to where they are read. */
 #include "mover/through.h"
 
-#include <limits.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "mover/source.h"
+#include "provider/origin.h"
 #include "provider/snapshot_map.h"
 
 enum { THROUGH_PATH_MAX = 1 << 20 };
@@ -102,6 +104,32 @@ through_crosses(struct mover_worker *w, struct entry *e, bool *ret, struct error
 		return err->code;
 	*ret = snapshot_map_below(w->mover->options.map, (const char *)w->path.p, 0) != NULL;
 	return OK;
+}
+
+void
+through_stat(const struct mover *m, const struct graft *g, int fd, struct stat *st)
+{
+	struct provider_origin o;
+
+	if (!m->options.clones || g->read == NULL || !S_ISREG(st->st_mode) ||
+	    !provider_origin_read(fd, &o))
+		return;
+	st->st_ino = o.inode;
+	st->st_ctim.tv_sec = (time_t)(o.ctime_ns / NS_PER_S);
+	st->st_ctim.tv_nsec = (long)(o.ctime_ns % NS_PER_S);
+}
+
+void
+through_stat_at(const struct mover *m, const struct graft *g, int dirfd, const char *name,
+		struct stat *st)
+{
+	CLEAN(fd_close) int fd = -1;
+
+	if (!m->options.clones || g->read == NULL || !S_ISREG(st->st_mode))
+		return;
+	fd = source_openat(m, dirfd, name, st->st_uid, O_RDONLY);
+	if (fd >= 0)
+		through_stat(m, g, fd, st);
 }
 
 uint64_t

@@ -15,6 +15,8 @@
 #ifndef HF_MOVER_THROUGH_H
 #define HF_MOVER_THROUGH_H
 
+#include <sys/stat.h>
+
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -38,6 +40,13 @@ CHECKED int through_crossing(struct mover_worker *w, struct entry *e, const char
 			     struct error *err);
 /* A folder was opened: is there any such place below it? */
 CHECKED int through_crosses(struct mover_worker *w, struct entry *e, bool *ret, struct error *err);
+
+/* What fstat said of a regular file, as the file it was cloned from has it, if it is a clone: the number
+ * and the times by which changes are told. */
+void through_stat(const struct mover *m, const struct graft *g, int fd, struct stat *st);
+/* The same for a name in a folder. */
+void through_stat_at(const struct mover *m, const struct graft *g, int dirfd, const char *name,
+		     struct stat *st);
 
 /* The wall clock, for source_racy(): of the moment, if that is what is read. */
 uint64_t through_now(const struct mover *m);

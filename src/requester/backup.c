@@ -15,6 +15,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "requester/keeper.h"
 #include "requester/previous.h"
 #include "requester/record.h"
 #include "requester/warnings.h"
@@ -23,6 +24,7 @@ struct run {
 	struct repo *repo;
 	const struct backup_job *job;
 	struct guest *guest;
+	struct keeper *keeper; /* while the guest is to be kept */
 	bool completed; /* the guest has nothing to undo */
 	uint64_t start_ns;
 	const char **paths; /* of those asked for, the ones that are there */
@@ -42,6 +44,10 @@ struct run {
 static void
 run_done(struct run *run)
 {
+	/* Whatever the keeper may be waiting for is not worth it any more. */
+	if (!run->completed)
+		run->guest->ops->cancel(run->guest);
+	keeper_stop(run->keeper);
 	if (!run->completed)
 		run->guest->ops->abort(run->guest);
 	record_done(&run->record);
@@ -136,6 +142,8 @@ move(struct run *run, struct error *err)
 
 	mine.order.mover.warn = warnings_add;
 	mine.order.mover.warn_arg = &run->warnings;
+	mine.order.mover.check = keeper_check;
+	mine.order.mover.check_arg = run->keeper;
 	return run->guest->ops->move(run->guest, &mine, &run->moved, err);
 }
 
@@ -171,6 +179,7 @@ finish(struct run *run, struct backup_result *ret, struct error *err)
 	result.end_ns = clock_wall_ns();
 	find_parent(run);
 	if (record_roots(&run->record, run->moved.roots, run->verdict.roots, err) < 0 ||
+	    record_moment(&run->record, &run->prepared, &run->moment, err) < 0 ||
 	    record_finish(&run->record, run->start_ns, result.end_ns, &run->warnings,
 			  run->job->mover.progress, &result.write, err) < 0)
 		return err->code;
@@ -183,11 +192,57 @@ finish(struct run *run, struct backup_result *ret, struct error *err)
 
 	(void)text_printf(result.parent_text, sizeof(result.parent_text), "%s", run->record.parent);
 	result.consistency = run->record.consistency;
+	result.weaker = !run->verdict.proven || !run->verdict.as_required;
+	(void)text_printf(result.reason, sizeof(result.reason), "%s", run->record.reason);
+	result.frozen_ns = run->moment.frozen_ns;
 	result.incomplete = run->warnings.serious > 0;
 	result.warnings = run->warnings.count;
 	result.warnings_dropped = run->warnings.dropped;
 	*ret = result;
 	return OK;
+}
+
+static int
+begin(struct run *run, struct error *err)
+{
+	const struct backup_job *job = run->job;
+
+	run->guest->say = job->phase;
+	run->guest->say_arg = job->phase_arg;
+	if (warnings_init(&run->warnings, job->warn, job->warn_arg, err) < 0 ||
+	    check_paths(run, err) < 0 || record_begin(&run->record, job, &run->order, err) < 0 ||
+	    look_back(run, err) < 0)
+		return err->code;
+	if (run->order.ttl_ns == 0)
+		run->order.ttl_ns = LEASE_TTL_DEFAULT_NS;
+	return keeper_start(run->guest, run->order.ttl_ns, job->mover.progress, &run->keeper, err);
+}
+
+static int
+recipe(struct run *run, struct backup_result *ret, struct error *err)
+{
+	struct guest *guest = run->guest;
+
+	/* What is asked for, and what is there to compare with. */
+	if (begin(run, err) < 0)
+		return err->code;
+
+	/* The moment. */
+	if (guest->ops->prepare(guest, &run->order, &run->prepared, err) < 0 ||
+	    check_cancelled(run, err) < 0)
+		return err->code;
+	if (guest->ops->create(guest, &run->moment, err) < 0)
+		return err->code;
+
+	/* The data, and what it is worth. */
+	if (move(run, err) < 0)
+		return err->code;
+	keeper_leave(run->keeper);
+	if (guest->ops->finish(guest, &run->verdict, err) < 0)
+		return err->code;
+
+	/* The restore point, last. */
+	return finish(run, ret, err);
 }
 
 int
@@ -197,26 +252,13 @@ backup_run(struct repo *repo, const struct backup_job *job, struct backup_result
 	CLEAN(run_done)
 	struct run run = {
 		.repo = repo, .job = job, .guest = job->guest, .start_ns = clock_wall_ns()};
-	struct guest *guest = job->guest;
+	struct error lost = ERROR_INIT;
+	int r = recipe(&run, ret, err);
 
-	guest->say = job->phase;
-	guest->say_arg = job->phase_arg;
-
-	/* What is asked for, and what is there to compare with. */
-	if (warnings_init(&run.warnings, job->warn, job->warn_arg, err) < 0 ||
-	    check_paths(&run, err) < 0 || record_begin(&run.record, job, &run.order, err) < 0 ||
-	    look_back(&run, err) < 0)
-		return err->code;
-
-	/* The moment. */
-	if (guest->ops->prepare(guest, &run.order, &run.prepared, err) < 0 ||
-	    check_cancelled(&run, err) < 0 || guest->ops->create(guest, &run.moment, err) < 0)
-		return err->code;
-
-	/* The data, and what it is worth. */
-	if (move(&run, err) < 0 || guest->ops->finish(guest, &run.verdict, err) < 0)
-		return err->code;
-
-	/* The restore point, last. */
-	return finish(&run, ret, err);
+	/* What a lost keep-alive stopped, failed of that. */
+	if (r < 0 && run.keeper != NULL && keeper_check(run.keeper, &lost) < 0) {
+		*err = lost;
+		r = lost.code;
+	}
+	return r;
 }

@@ -39,7 +39,11 @@ struct backup_result {
 	struct object_id id;
 	char id_text[2 * OBJECT_ID_SIZE + 1];
 	char parent_text[2 * OBJECT_ID_SIZE + 1]; /* "" if there was none to compare with */
-	enum consistency consistency;
+	enum consistency consistency; /* the least of all roots' */
+	bool weaker; /* than required, or than was promised; reason says why */
+	char reason
+		[SESSION_REASON_MAX]; /* why the consistency is not the best there could be; or "" */
+	uint64_t frozen_ns; /* how long things stood still */
 	bool incomplete;
 	uint64_t warnings;
 	uint64_t warnings_dropped; /* of them, neither shown nor kept: there were too many */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
+#include "base/uuid.h"
 #include "requester/backup.h"
 
 void
@@ -67,7 +69,7 @@ add_root(struct record *r, json_t *roots, const json_t *moved, const json_t *ver
 	 struct error *err)
 {
 	CLEAN(json_done) json_t *root = json_deep_copy(moved);
-	const char *name = json_string_value(json_object_get(moved, "name")), *text;
+	const char *name = json_string_value(json_object_get(moved, "name")), *text, *reason;
 	const json_t *judged = name != NULL ? find_root(verdict, name) : NULL;
 	enum consistency consistency;
 
@@ -80,8 +82,14 @@ add_root(struct record *r, json_t *roots, const json_t *moved, const json_t *ver
 	if (json_object_set_new(root, "consistency", json_string(text)) < 0 ||
 	    json_array_append(roots, root) < 0)
 		return error_no_memory(err);
-	if (r->consistency == 0 || consistency < r->consistency)
+	reason = json_string_value(json_object_get(judged, "reason"));
+	if (reason != NULL &&
+	    json_object_set_new(root, "consistency_reason", json_string(reason)) < 0)
+		return error_no_memory(err);
+	if (r->consistency == 0 || consistency < r->consistency) {
 		r->consistency = consistency;
+		(void)text_printf(r->reason, sizeof(r->reason), "%s", reason != NULL ? reason : "");
+	}
 	return OK;
 }
 
@@ -97,6 +105,26 @@ record_roots(struct record *r, const json_t *moved, const json_t *verdict, struc
 		if (add_root(r, roots, root, verdict, err) < 0)
 			return err->code;
 	}
+	return OK;
+}
+
+int
+record_moment(struct record *r, const struct session_prepared *prepared,
+	      const struct session_moment *moment, struct error *err)
+{
+	CLEAN(json_done) json_t *j = NULL;
+	char set[UUID_TEXT_SIZE];
+
+	if (moment->time_ns == 0)
+		return OK;
+	j = json_pack("{s:I, s:I, s:b}", "time", (json_int_t)moment->time_ns, "frozen_ns",
+		      (json_int_t)moment->frozen_ns, "proven", (int)moment->proven);
+	if (j == NULL || json_object_set(r->json, "snapshot", j) < 0)
+		return error_no_memory(err);
+	if (prepared->leased &&
+	    (json_object_set_new(j, "set", json_string(uuid_text(prepared->key.set, set))) < 0 ||
+	     json_object_set_new(j, "epoch", json_integer((json_int_t)prepared->key.epoch)) < 0))
+		return error_no_memory(err);
 	return OK;
 }
 
@@ -121,6 +149,9 @@ record_finish(struct record *r, uint64_t start_ns, uint64_t end_ns, const struct
 	int bad = more == NULL || json_object_update(r->json, more) < 0;
 
 	json_decref(more);
+	if (!bad && r->reason[0] != '\0')
+		bad = json_object_set_new(r->json, "consistency_reason", json_string(r->reason)) <
+		      0;
 	if (!bad && r->parent[0] != '\0')
 		bad = json_object_set_new(r->json, "parent", json_string(r->parent)) < 0;
 	return bad ? error_no_memory(err) : OK;

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "agent/session.h"
 #include "base/base.h"
 #include "base/error.h"
 #include "mover/progress.h"
@@ -17,12 +18,12 @@
 #include "requester/warnings.h"
 
 struct backup_job;
-struct session_order;
 
 struct record {
 	json_t *json;
 	json_t *paths; /* borrowed from json */
 	enum consistency consistency; /* the least of all roots'; 0 while there is none */
+	char reason[SESSION_REASON_MAX]; /* why it is not the best there could be; or "" */
 	char parent[2 * OBJECT_ID_SIZE + 1]; /* the restore point compared with, or "" */
 };
 
@@ -34,6 +35,9 @@ void record_done(struct record *r);
  * task.h and session.h have them. */
 CHECKED int record_roots(struct record *r, const json_t *moved, const json_t *verdict,
 			 struct error *err);
+/* When it was, and by whose leave. */
+CHECKED int record_moment(struct record *r, const struct session_prepared *prepared,
+			  const struct session_moment *moment, struct error *err);
 CHECKED int record_finish(struct record *r, uint64_t start_ns, uint64_t end_ns,
 			  const struct warnings *warnings, struct progress *progress,
 			  const struct repo_write_stats *write, struct error *err);
