@@ -106,12 +106,20 @@ bool
 lvm_tools_unpack(const struct snapshot *s, struct lvm_origin *ret)
 {
 	struct lvm_origin o = {0};
-	unsigned long long bytes = 0;
+	char text[SNAPSHOT_PATH_MAX], *rest = text, *number, *end;
 
-	if (sscanf(s->detail, "%127[^/ ]/%127[^ ] %llu %31s", o.vg, o.lv, &bytes, o.type) != 4)
+	memcpy(text, s->detail, sizeof(text));
+	const char *vg = strsep(&rest, "/"), *lv = strsep(&rest, " ");
+	number = strsep(&rest, " ");
+	if (lv == NULL || number == NULL || rest == NULL ||
+	    !text_printf(o.vg, sizeof(o.vg), "%s", vg) ||
+	    !text_printf(o.lv, sizeof(o.lv), "%s", lv) ||
+	    !text_printf(o.type, sizeof(o.type), "%s", rest))
 		return false;
-	o.thin = bytes == 0;
-	o.snapshot_bytes = bytes;
+	o.snapshot_bytes = strtoull(number, &end, 10);
+	if (*number == '\0' || *end != '\0')
+		return false;
+	o.thin = o.snapshot_bytes == 0;
 	*ret = o;
 	return true;
 }

@@ -123,7 +123,7 @@ settle(struct attempt *a, const struct volume *v, bool hot, int *ret_member)
 	struct choice c = choose(a, v, hot);
 
 	*ret_member = PLAN_LIVE;
-	if (c.provider == &direct_ops)
+	if (c.provider == NULL || c.provider == &direct_ops) /* direct serves everything */
 		return c;
 	*ret_member = member_of(a, c.provider, v);
 	if (*ret_member == PLAN_LIVE) {
