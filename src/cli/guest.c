@@ -36,6 +36,8 @@ guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
 	char bundle[4096];
 	const struct guest_url_options options = {
 		.state_dir = settings_text(s, OPTION_AGENT_STATE_DIR),
+		.note = note,
+		.note_arg = cli,
 		.ssh =
 			{
 				.program = settings_text(s, OPTION_SSH_PROGRAM),

@@ -156,6 +156,7 @@ remote_finish(struct guest *g, struct session_verdict *ret, struct error *err)
 	json_t *verdict, *roots;
 	const char *reason;
 
+	atomic_store(&r->finishing, true);
 	if (order(g, "FinishSnapshot", NULL, &reply, err) < 0)
 		return err->code;
 	if (json_get_obj(reply, "Verdict", &verdict, err) < 0 ||
@@ -191,6 +192,9 @@ remote_complete(struct guest *g, const char *point_id, struct error *err)
 	return err->code;
 }
 
+/* For a keep-alive that has hardly any time left. */
+#define KEEP_LAST_NS (20 * NS_PER_MS)
+
 /* At any time --------------------------------------------------------------------------------- */
 
 static int
@@ -199,15 +203,17 @@ keep_once(struct remote *r, uint64_t ttl_ns, struct error *err)
 	CLEAN(json_done)
 	json_t *args = json_pack("{s:I}", "TTL", (json_int_t)((ttl_ns + NS_PER_S - 1) / NS_PER_S));
 	CLEAN(json_done) json_t *reply = NULL;
+	/* The agent counts from when it arrives, which is not earlier. */
+	uint64_t sent_ns = clock_boot_ns(), sent_wall_ns = clock_wall_ns();
+	uint64_t end_ns = atomic_load(&r->lease_end_ns);
+	uint64_t left_ns = end_ns > sent_ns ? end_ns - sent_ns : KEEP_LAST_NS;
 	const struct remote_call call = {
 		.function = "KeepSnapshotEx",
 		.args = args,
 		.names_set = true,
 		.once = true,
-		.attempt_ns = guest_remote_patience(r),
+		.attempt_ns = MIN(guest_remote_patience(r), left_ns),
 	};
-	/* The agent counts from when it arrives, which is not earlier. */
-	uint64_t sent_ns = clock_boot_ns(), sent_wall_ns = clock_wall_ns();
 
 	if (args == NULL)
 		return error_no_memory(err);
@@ -226,7 +232,7 @@ remote_keep(struct guest *g, uint64_t ttl_ns, struct error *err)
 	unsigned tries = 0;
 	int rc;
 
-	if (atomic_load(&r->ttl_ns) == 0)
+	if (atomic_load(&r->ttl_ns) == 0 || atomic_load(&r->finishing))
 		return OK;
 	(void)pthread_mutex_lock(&r->keep_lock);
 	do {
@@ -482,12 +488,15 @@ guest_remote_open(const struct guest_remote_options *options, struct guest **ret
 	(void)pthread_condattr_destroy(&attr);
 	r->base.ops = &remote_ops;
 	r->place = options->place;
+	r->events = options->events;
 	r->driver = pthread_self();
 	r->connections = options->connections != 0 ? MIN(options->connections, (unsigned)CREW_MAX)
 						   : CONNECTIONS;
 	(void)text_printf(r->name, sizeof(r->name), "%s", options->name);
 	if (guest_remote_open_links(r, err) < 0 || say_hello(r, err) < 0)
 		return err->code;
+	r->note = options->note;
+	r->note_arg = options->note_arg;
 	r->done = options->done;
 	r->done_arg = options->done_arg;
 	*ret = &STEAL_PTR(r)->base;

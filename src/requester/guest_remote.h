@@ -20,10 +20,17 @@
 #include "requester/guest.h"
 #include "requester/http.h"
 
+struct eventlog;
+
 struct guest_remote_options {
 	const struct http_place *place; /* outlives the guest */
 	const char *name; /* of the guest, for people */
 	unsigned connections; /* for data; 0: 4 */
+	struct eventlog *events; /* of the requester; NULL: none is kept */
+	/* What happens to connections, besides guest->say: as a line of its own. In the driving thread.
+	 * May be NULL. */
+	void (*note)(void *arg, const char *text);
+	void *note_arg;
 	/* Called by close(), last: what the place needs. May be NULL. */
 	void (*done)(void *arg);
 	void *done_arg;

@@ -30,6 +30,9 @@ struct remote {
 	char name[256];
 	char host[256]; /* what it calls itself */
 	unsigned connections;
+	struct eventlog *events;
+	void (*note)(void *arg, const char *text);
+	void *note_arg;
 	void (*done)(void *arg);
 	void *done_arg;
 	struct remote_link control, keeper, stream;
@@ -43,15 +46,17 @@ struct remote {
 	_Atomic uint64_t lease_end_ns; /* boot clock here: when it ends unless it is kept */
 	_Atomic uint64_t kept_wall_ns; /* when the last keep-alive that arrived was sent */
 	_Atomic bool cancelled;
+	_Atomic bool finishing; /* a keep-alive that finds the lease ended is none the worse */
 	_Atomic bool closing; /* the data connections are to end */
 
 	pthread_mutex_t keep_lock; /* of the connection for keep-alives */
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t wake; /* cancelled, or closing */
 	pthread_t driver;
-	unsigned n_down;
+	bool outage; /* a connection broke, and none that broke has come back */
 	uint64_t down_ns, told_ns; /* since when; when that was last said */
-	char notes[REMOTE_NOTES_MAX][REMOTE_NOTE_MAX]; /* for the driving thread to say */
+	/* For the driving thread to say. */
+	char notes[REMOTE_NOTES_MAX][REMOTE_NOTE_MAX];
 	size_t n_notes;
 	struct error ended; /* the lease is over: why */
 };

@@ -2,8 +2,8 @@
 
 /*
  * Calls over connections that break. Whoever calls is stuck until there is an answer or the lease is
- * over, and people are told in the meantime: once when the first connection breaks, every half a
- * minute while it lasts, and once when all is well again.
+ * over, and people are told in the meantime: when the first connection breaks, every half a minute while
+ * none comes back, and when one does.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/error_json.h"
+#include "base/eventlog.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -67,8 +68,12 @@ guest_remote_say_notes(struct remote *r)
 	memcpy(notes, r->notes, sizeof(notes));
 	r->n_notes = 0;
 	(void)pthread_mutex_unlock(&r->lock);
-	for (size_t i = 0; i < n && r->base.say != NULL; i++)
-		r->base.say(r->base.say_arg, notes[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (r->base.say != NULL)
+			r->base.say(r->base.say_arg, notes[i]);
+		if (r->note != NULL)
+			r->note(r->note_arg, notes[i]);
+	}
 }
 
 static void
@@ -139,6 +144,10 @@ lease_ran_out(struct remote *r, const char *function, struct error *err)
 			  r->name, clock_format_utc(atomic_load(&r->kept_wall_ns), last),
 			  atomic_load(&r->ttl_ns) / NS_PER_S, err->msg);
 	word_lease_ended(function, cause, err);
+	eventlog_add(r->events, EVENT_KEEP_GIVEN_UP, r->job,
+		     "ttl_s=%" PRIu64 " since_ms=%" PRIu64 " error=%s",
+		     atomic_load(&r->ttl_ns) / NS_PER_S,
+		     (clock_wall_ns() - atomic_load(&r->kept_wall_ns)) / NS_PER_MS, cause);
 	end_lease(r, err);
 	return err->code;
 }
@@ -181,7 +190,8 @@ guest_remote_refused(struct remote *r, const char *function, unsigned status, st
 		word_lease_ended(function, cause, err);
 		if (e.hint[0] != '\0')
 			(void)error_hint(err, "%s", e.hint);
-		end_lease(r, err);
+		if (!atomic_load(&r->finishing) || strncmp(function, "Keep", 4) != 0)
+			end_lease(r, err);
 		return err->code;
 	}
 	*err = e;
@@ -198,9 +208,13 @@ guest_remote_up(struct remote *r, struct remote_link *link)
 	(void)pthread_mutex_lock(&r->lock);
 	if (link->down) {
 		link->down = false;
-		if (--r->n_down == 0) {
+		if (r->outage) {
+			r->outage = false;
 			format_left(clock_boot_ns() - r->down_ns, time);
 			note_locked(r, "connected to %s again after %s", r->name, time);
+			eventlog_add(r->events, EVENT_AGENT_REACHED_AGAIN, r->job,
+				     "agent=%s away_ms=%" PRIu64, r->name,
+				     (clock_boot_ns() - r->down_ns) / NS_PER_MS);
 		}
 	}
 	(void)pthread_mutex_unlock(&r->lock);
@@ -216,12 +230,15 @@ tell_down(struct remote *r, struct remote_link *link, const struct error *why)
 	(void)pthread_mutex_lock(&r->lock);
 	if (!link->down) {
 		link->down = true;
-		if (r->n_down++ == 0) {
+		if (!r->outage) {
+			r->outage = true;
 			r->down_ns = now;
 			r->told_ns = 0;
+			eventlog_add(r->events, EVENT_AGENT_UNREACHABLE, r->job,
+				     "agent=%s error=%s", r->name, why->msg);
 		}
 	}
-	if (r->told_ns == 0 || now - r->told_ns >= TELL_EVERY_S * NS_PER_S) {
+	if (r->outage && (r->told_ns == 0 || now - r->told_ns >= TELL_EVERY_S * NS_PER_S)) {
 		format_left(end > now ? end - now : 0, left);
 		note_locked(r, "connection to %s lost (%s); trying again, lease ends in %s",
 			    r->name, why->msg, left);
@@ -342,10 +359,8 @@ still_running(struct remote *r, const json_t *reply, char phase[REMOTE_NOTE_MAX]
 	if (text != NULL && text[0] != '\0' && strcmp(text, phase) != 0) {
 		(void)text_printf(phase, REMOTE_NOTE_MAX, "%s", text);
 		text_without_controls(phase);
-		(void)pthread_mutex_lock(&r->lock);
-		note_locked(r, "%s", phase);
-		(void)pthread_mutex_unlock(&r->lock);
-		say_if_driving(r);
+		if (pthread_equal(r->driver, pthread_self()) && r->base.say != NULL)
+			r->base.say(r->base.say_arg, phase);
 	}
 	if (r->set[0] == '\0' && atomic_load(&r->ttl_ns) != 0)
 		(void)!r->base.ops->keep(&r->base, atomic_load(&r->ttl_ns), &ignored);

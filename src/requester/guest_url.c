@@ -152,8 +152,13 @@ guest_url_open(const char *url, const struct guest_url_options *options, struct 
 		return error_no_memory(err);
 	if (find_way(w, url, options, err) < 0)
 		return err->code;
-	const struct guest_remote_options remote = {
-		.place = &w->place, .name = url, .done = way_free, .done_arg = w};
+	const struct guest_remote_options remote = {.place = &w->place,
+						    .name = url,
+						    .events = options->events,
+						    .note = options->note,
+						    .note_arg = options->note_arg,
+						    .done = way_free,
+						    .done_arg = w};
 	int rc = guest_remote_open(&remote, ret, err);
 	if (rc == OK)
 		(void)STEAL_PTR(w);

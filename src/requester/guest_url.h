@@ -18,6 +18,9 @@
 struct guest_url_options {
 	const char *state_dir; /* of this machine: its certificate, and whom it knows */
 	struct ssh_options ssh; /* its url is set here */
+	void (*note)(void *arg, const char *text); /* as in guest_remote.h */
+	void *note_arg;
+	struct eventlog *events; /* of this machine, may be NULL; outlives the guest */
 };
 
 enum { GUEST_URL_PORT = 7410 }; /* if there is none in the URL */

@@ -4,8 +4,9 @@
 # An agent as a protected host has it: its own folder for state and cache, away from the requester's. Source
 # it in bash, behind run.sh and `scratch`.
 #
-#	agent_start DIR COMMAND... -- WHERE...	started by COMMAND... (in_guest, or none), listening; its
-#						pid in $agent, its log in DIR/log
+#	agent_start DIR COMMAND... -- WHERE...	started by COMMAND..., if any, listening; its
+#						pid in $agent, its log in DIR/log. COMMAND is a
+#						program that executes its arguments, no function
 #	agent_stop [SIGNAL]			and wait for its end
 #	agent_enroll DIR COMMAND... -- HOST:PORT	certificates both ways, with a one-time code
 #	call WHERE FUNCTION JSON		a function of the agent by curl, over its unix socket
@@ -19,6 +20,7 @@ agent_start() {
 	shift
 	for tries; do listen+=(--listen "$tries"); done
 	mkdir -p "$dir"
+	rm -f "$dir/socket"
 	[ -e "$dir/conf" ] || : >"$dir/conf"
 	HOLDFAST_AGENT_STATE_DIR=$dir/state HOLDFAST_CACHE_DIR=$dir/cache HOLDFAST_REPOSITORY='' \
 		HOLDFAST_KEY_FILE='' "${how[@]}" "$holdfast" agent --config "$dir/conf" \
