@@ -116,7 +116,7 @@ while read -r at what status code; do
 	check "$what at $at: the backup fails as it should" test "$got" -eq "$status" -a "$took" -lt 15000
 	[ "$got" -eq "$status" ] || sed 's/^/# /' err
 	check "$what at $at: with its reason" shows "$code"
-	check "$what at $at: the application goes on" eval 'is_free && waited_at_most 2.5'
+	check "$what at $at: the application goes on" eval 'is_free && waited_at_most 1.5'
 	check "$what at $at: no process is left" no_writers
 	stop_application
 done <<'END'
