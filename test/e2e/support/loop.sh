@@ -31,7 +31,8 @@ loop_end() {
 		mountpoint -q "$1" || return 0
 		sleep 0.1
 	done
-	umount "$1"
+	# Somebody else's mount namespace may have a copy of a mount on it.
+	umount -l "$1"
 }
 
 loop_arm() {
