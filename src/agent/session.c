@@ -3,6 +3,7 @@
 /* The course of a session, but for the moment (session_moment.c) and the data (task.c). */
 #include "agent/session.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -40,6 +41,8 @@ session_close(struct session *s)
 	snapshot_map_done(&s->map);
 	plan_done(&s->plan);
 	free(s->first_path);
+	for (size_t i = 0; i < s->n_pidfds; i++)
+		(void)close(s->pidfds[i]);
 	json_decref(s->shown);
 	json_decref(s->members);
 	(void)pthread_mutex_destroy(&s->lock);
@@ -98,10 +101,40 @@ session_cancelled(struct session *s, struct error *err)
 	return OK;
 }
 
+/*
+ * A writer may be waiting for its database for minutes. It is killed, so that nobody waits for it; its
+ * session in the database ends with it, and nothing else. At other times it lives, and is told.
+ */
 void
 session_cancel(struct session *s)
 {
 	atomic_store(&s->cancelled, true);
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; s->waiting && i < s->n_pidfds; i++)
+		(void)pidfd_send_signal(s->pidfds[i], SIGKILL, NULL, 0);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void
+session_wait(struct session *s, bool waiting)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->waiting = waiting;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Of our own: writers close theirs when they have ended. */
+static void
+take_pidfds(struct session *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->writers.n && s->n_pidfds < ARRAY_SIZE(s->pidfds); i++) {
+		int fd = fcntl(writer_pidfd(s->writers.members[i].writer), F_DUPFD_CLOEXEC, 3);
+
+		if (fd >= 0)
+			s->pidfds[s->n_pidfds++] = fd;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- prepare --------------------------------------------------------------------------------- */
@@ -136,26 +169,40 @@ start_writers(struct session *s, struct error *err)
 
 	if (order->n_writers > 0)
 		session_phase(s, "starting the writers");
-	return writers_start(&s->writers, &s->setup.writers, order->n_writers, order->writers, err);
+	if (writers_start(&s->writers, &s->setup.writers, order->n_writers, order->writers, err) <
+	    0)
+		return err->code;
+	take_pidfds(s);
+	return OK;
 }
 
-/* The writers make ready, which may take as long as a checkpoint does; then the providers. */
+/* May take as long as a checkpoint does. */
 static int
-prepare_members(struct session *s, struct error *err)
+prepare_writers(struct session *s, struct error *err)
 {
 	const char *sources[SNAPSHOT_MEMBERS_MAX];
+	int r;
 
 	if (s->writers.n > 0)
 		session_phase(s, "preparing the database");
-	for (size_t i = 0; i < s->writers.n; i++) {
+	session_wait(s, true);
+	r = session_cancelled(s, err);
+	for (size_t i = 0; i < s->writers.n && r == OK; i++) {
 		struct writers_member *m = &s->writers.members[i];
 		struct writer_moment moment;
 
 		session_plan_moment(s, m, sources, &moment);
-		if (writer_prepare_snapshot(m->writer, &moment, &m->component, err) < 0 ||
-		    session_plan_covers(s, m, err) < 0)
-			return err->code;
+		r = writer_prepare_snapshot(m->writer, &moment, &m->component, err);
+		if (r == OK)
+			r = session_plan_covers(s, m, err);
 	}
+	session_wait(s, false);
+	return r;
+}
+
+static int
+prepare_members(struct session *s, struct error *err)
+{
 	for (size_t i = 0; i < s->plan.n_members; i++) {
 		const struct plan_member *m = &s->plan.members[i];
 		struct snapshot ignored;
@@ -186,7 +233,7 @@ prepare(struct session *s, struct session_prepared *p, struct error *err)
 	p->leased = s->leased;
 	p->key = s->lease.key;
 	p->ttl_ns = s->order.ttl_ns;
-	return prepare_members(s, err);
+	return prepare_writers(s, err) < 0 ? (int)err->code : prepare_members(s, err);
 }
 
 int

@@ -52,7 +52,10 @@ struct session {
 
 	pthread_mutex_t lock; /* for what any thread may look at: */
 	enum session_state state;
-	bool driving; /* in a call; writers may be killed to end it */
+	bool driving; /* in a call */
+	bool waiting; /* for a writer, who may take long */
+	size_t n_pidfds; /* of the writers */
+	int pidfds[GUARD_WRITERS_MAX];
 	struct lease lease; /* as it was last seen */
 	struct lease_table own; /* if there is no guard */
 	struct lease own_open[1], own_ended[1];
@@ -69,6 +72,9 @@ void session_leave(struct session *s, enum session_state now);
 /* It did not. Returns err->code, after making sense of what a cancel has done to it. */
 enum err session_failed(struct session *s, struct error *err);
 
+/* Around what a writer may take minutes for: a cancel kills it. Look at session_cancelled() after it was
+ * set. */
+void session_wait(struct session *s, bool waiting);
 /* ERR_CANCELLED once session_cancel() was called. */
 CHECKED int session_cancelled(struct session *s, struct error *err);
 

@@ -79,6 +79,20 @@ open_mover(struct task *t, struct repo *repo, struct repo_index *index, struct e
 	return mover_new(repo, index, t->writer, &options, &t->mover, err);
 }
 
+static int
+end_backup_mode(struct session *s, struct writers_member *m, struct component_tail **ret,
+		struct error *err)
+{
+	int r;
+
+	session_wait(s, true);
+	r = session_cancelled(s, err);
+	if (r == OK)
+		r = writers_post_copy(m, ret, err);
+	session_wait(s, false);
+	return r;
+}
+
 /* One database: its files, then the end of its backup mode, then what that left to copy. */
 static int
 move_component(struct task *t, struct writers_member *m, struct error *err)
@@ -94,7 +108,7 @@ move_component(struct task *t, struct writers_member *m, struct error *err)
 	if (mover_component_begin(t->mover, m->component, previous_tree(t->order, root), err) < 0)
 		return error_prefix(err, "back up '%s'", root);
 	session_phase(s, "waiting for the logs of %s", root);
-	if (writers_post_copy(m, &tail, err) < 0)
+	if (end_backup_mode(s, m, &tail, err) < 0)
 		return err->code;
 	session_phase(s, "reading the logs of %s", root);
 	if (mover_component_end(t->mover, tail, &tree, err) < 0)

@@ -26,11 +26,16 @@ option_id_of(const struct option_def *option)
 }
 
 /* Aliases come from a registry that knows no difference between large and small letters. */
+bool
+option_is_alias(const struct option_def *option, const char *key)
+{
+	return option->alias != NULL && strcasecmp(option->alias, key) == 0;
+}
+
 static bool
 has_key(const struct option_def *option, const char *key)
 {
-	return strcmp(option->key, key) == 0 ||
-	       (option->alias != NULL && strcasecmp(option->alias, key) == 0);
+	return strcmp(option->key, key) == 0 || option_is_alias(option, key);
 }
 
 const struct option_def *

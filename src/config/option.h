@@ -114,6 +114,8 @@ const struct option_def *option_of(enum option_id id);
 enum option_id option_id_of(const struct option_def *option);
 /* By "SECTION.KEY" split at the last dot; NULL if there is none. */
 const struct option_def *option_find(const char *section, const char *key);
+/* Is this key its alias? */
+bool option_is_alias(const struct option_def *option, const char *key);
 /* The known setting "SECTION.KEY" most like this one, into text; NULL if none is like it. */
 const char *option_nearest(const char *section, const char *key, char *text, size_t size);
 /* The n-th section from 0, in the order of the table; NULL past the end. */

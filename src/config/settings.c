@@ -286,6 +286,19 @@ foreign_set(struct settings *s, const char *section, const char *key, const char
 	return value_add(&f->value, value, origin, err);
 }
 
+/* Where the alias of a duration comes from, it is a number of seconds. */
+static int
+set_seconds(struct settings *s, enum option_id id, const char *value, enum setting_source source,
+	    const char *origin, struct error *err)
+{
+	char text[32];
+
+	if (option_of(id)->type != OPTION_TYPE_DURATION ||
+	    !text_printf(text, sizeof(text), "%ss", value))
+		return settings_set(s, id, value, source, origin, err);
+	return settings_set(s, id, text, source, origin, err);
+}
+
 int
 settings_set_named(struct settings *s, const char *section, const char *key, const char *value,
 		   enum setting_source source, const char *origin, struct error *err)
@@ -293,6 +306,8 @@ settings_set_named(struct settings *s, const char *section, const char *key, con
 	const struct option_def *o = option_find(section, key);
 	char nearest[NAME_SIZE];
 
+	if (o != NULL && option_is_alias(o, key) && strspn(value, "0123456789") == strlen(value))
+		return set_seconds(s, option_id_of(o), value, source, origin, err);
 	if (o != NULL)
 		return settings_set(s, option_id_of(o), value, source, origin, err);
 	if (is_foreign(section))

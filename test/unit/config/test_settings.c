@@ -192,6 +192,26 @@ test_writers(void **state)
 	assert_true(view_of(s, "writer.mydb", "password_key").secret);
 }
 
+/* By its older name a timeout is a number of seconds, or what any duration is. */
+static void
+test_alias(void **state)
+{
+	struct settings *s = *state;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(settings_set_named(s, "backup", "VSSGuestSnapshotTimeout", "1800",
+					    SETTING_FILE, "f:1", &err),
+			 OK);
+	assert_int_equal(settings_number(s, OPTION_BACKUP_SNAPSHOT_TIMEOUT), 1800);
+	assert_int_equal(settings_set_named(s, "backup", "vssguestsnapshottimeout", "2h",
+					    SETTING_FILE, "f:2", &err),
+			 OK);
+	assert_int_equal(settings_number(s, OPTION_BACKUP_SNAPSHOT_TIMEOUT), 7200);
+	assert_int_equal(settings_set_named(s, "backup", "snapshot_timeout", "1800", SETTING_FILE,
+					    "f:3", &err),
+			 ERR_CONFIG);
+}
+
 int
 main(void)
 {
@@ -203,6 +223,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_assignments, make, drop),
 		cmocka_unit_test_setup_teardown(test_environment, make, drop),
 		cmocka_unit_test_setup_teardown(test_writers, make, drop),
+		cmocka_unit_test_setup_teardown(test_alias, make, drop),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
