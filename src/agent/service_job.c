@@ -362,7 +362,7 @@ service_job_end_all(struct service *s, enum lease_end why)
 	struct job *j;
 
 	TAILQ_FOREACH(j, &s->jobs, next)
-	service_job_end(j, why);
+		service_job_end(j, why);
 }
 
 /* ---- orders ----------------------------------------------------------------------------------- */
@@ -606,8 +606,8 @@ known_order(struct job *job, const struct request *r)
 	if (id == NULL)
 		return NULL;
 	TAILQ_FOREACH(o, &job->orders, next)
-	if (o->function == r->function && strcmp(o->request_id, id) == 0)
-		return o;
+		if (o->function == r->function && strcmp(o->request_id, id) == 0)
+			return o;
 	return NULL;
 }
 

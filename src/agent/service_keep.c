@@ -35,7 +35,7 @@ kept(struct job *job, struct request *r, uint64_t ttl_s)
 	service_log(r->service, LOG_LEVEL_INFO, "RPC: %s. Ok.", api_table_of(r->function)->name);
 	request_reply(r, 200,
 		      json_pack("{s:s, s:I, s:I, s:s}", "JobId", job->id_text, "TTL",
-				(json_int_t)ttl_s, "LeftMs", (json_int_t)(ttl_s * 1000), "Deadline",
+				(json_int_t)ttl_s, "LeftMs", (json_int_t)ttl_s * 1000, "Deadline",
 				clock_format_utc(job->lease.deadline_ns, deadline)));
 }
 

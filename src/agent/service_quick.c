@@ -98,8 +98,7 @@ list_snapshots(struct request *r)
 	const struct ended *e;
 	struct job *job;
 
-	TAILQ_FOREACH(job, &s->jobs, next)
-	{
+	TAILQ_FOREACH(job, &s->jobs, next) {
 		json_t *j = service_job_show(job);
 
 		if (j != NULL)
@@ -253,8 +252,8 @@ release(struct request *r)
 
 	(void)!uuid_parse(request_text(r, "SetId"), set); /* checked by the table */
 	TAILQ_FOREACH(job, &s->jobs, next)
-	if (job->named && memcmp(job->lease.set, set, UUID_SIZE) == 0)
-		break;
+		if (job->named && memcmp(job->lease.set, set, UUID_SIZE) == 0)
+			break;
 	/* Twice is as good as once: the first reply may have been lost. */
 	if (job != NULL && job->lease.end == LEASE_BY_HAND) {
 		service_job_wait_end(job, r);
@@ -359,8 +358,9 @@ pack(const struct service *s, struct buf *text)
 	if (open == NULL)
 		return ERR_NO_MEMORY;
 	TAILQ_FOREACH(job, &s->jobs, next)
-	if (job->named && job->lease.end == LEASE_NOT_ENDED && n < s->n_jobs && n < ENDED_MAX)
-		open[n++] = job->lease;
+		if (job->named && job->lease.end == LEASE_NOT_ENDED && n < s->n_jobs &&
+		    n < ENDED_MAX)
+			open[n++] = job->lease;
 	j = json_pack("{s:o}", "leases", service_ended_pack(s->ended, open, n));
 	return j != NULL ? json_write(j, text, NULL) : ERR_NO_MEMORY;
 }

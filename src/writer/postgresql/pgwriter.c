@@ -264,7 +264,7 @@ choose_method(struct pgwriter *w, const struct writer_request *request,
 	CLEAN(json_done) json_t *list = NULL;
 	struct pgconn_limit limit = limit_of(request);
 	const char *provider;
-	bool atomic, inside, possible;
+	bool atomic, inside = false, possible;
 
 	w->method = METHOD_HOT;
 	w->why[0] = 0;
