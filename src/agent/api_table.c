@@ -29,7 +29,7 @@ enum {
 
 static const struct api_def table[API_COUNT] = {
 	[API_HELLO] = {"Hello", API_QUICK, BODY, "who is there",
-		{{NULL}},
+		{{.name = NULL}},
 		{"Product", "Version", "Api", "HostName", "BootId", "Now", "Peer", "Functions", "Writers",
 		 "Limits", "Jobs"}},
 	[API_GATHER_WRITER_METADATA] = {"GatherWriterMetadata", API_ERRAND, BODY, "ask writers who they are",
@@ -82,7 +82,7 @@ static const struct api_def table[API_COUNT] = {
 		{JOB, SET(false), EPOCH(false), REQUEST_ID, HOLD(30000)},
 		{NULL}},
 	[API_LIST_SNAPSHOTS] = {"ListSnapshots", API_QUICK, BODY, "what is held, what ended",
-		{{NULL}},
+		{{.name = NULL}},
 		{"Snapshots", "Ended"}},
 	[API_RELEASE_SNAPSHOT] = {"ReleaseSnapshot", API_ERRAND, BODY, "end a lease by hand",
 		{SET(true), REQUEST_ID, HOLD(30000)},

@@ -151,7 +151,7 @@ static int
 remote_finish(struct guest *g, struct session_verdict *ret, struct error *err)
 {
 	struct remote *r = remote_of(g);
-	CLEAN(json_done) json_t *reply = NULL, *args = NULL;
+	CLEAN(json_done) json_t *reply = NULL;
 	struct session_verdict v = {0};
 	json_t *verdict, *roots;
 	const char *reason;

@@ -306,12 +306,15 @@ record_hold(struct hold *h, record_then_fn *then)
 	struct guardian *g = h->g;
 	struct writing *w = new_writing(g);
 	struct error err = ERROR_INIT;
-	int rc = w == NULL ? (int)error_no_memory(&err) : OK;
+	int rc;
 
-	if (rc == OK)
-		rc = w->anew ? put_everything(g, &w->bytes, &err)
-			     : put_hold(h, &w->bytes, false, &err);
-	if (rc < 0) {
+	if (w == NULL)
+		rc = error_no_memory(&err);
+	else if (w->anew)
+		rc = put_everything(g, &w->bytes, &err);
+	else
+		rc = put_hold(h, &w->bytes, false, &err);
+	if (w == NULL || rc < 0) {
 		drop(w);
 		g->journal.broken = true;
 		if (then != NULL)
