@@ -139,7 +139,7 @@ get_text(struct reader *r, char *field, size_t size)
 		reader_fail(r);
 		return;
 	}
-	if (s.n > 0)
+	if (s.p != NULL)
 		memcpy(field, s.p, s.n);
 	field[s.n] = '\0';
 }

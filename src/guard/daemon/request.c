@@ -230,7 +230,7 @@ step(struct guardian *g, const struct wire_message *m, int fd)
 	} else if (m->head.kind != WIRE_WRITER && h->asker.kind != 0) {
 		(void)error_set(&e, ERR_BAD_STATE, "the last step is not done yet");
 	}
-	if (e.code != OK) {
+	if (h == NULL || e.code != OK) {
 		fd_close(&fd);
 		answer(g, m, &e);
 		return;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 bool
 say_has_room(const struct guardian *g)
@@ -93,7 +94,7 @@ say_event(struct guardian *g, const struct hold *h, enum event_id id, const char
 		memcpy(e->job, h->job, sizeof(e->job));
 	}
 	va_start(args, format);
-	(void)vsnprintf(e->fields, sizeof(e->fields), format, args);
+	(void)text_vprintf(e->fields, sizeof(e->fields), format, args);
 	va_end(args);
 }
 

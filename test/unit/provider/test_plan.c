@@ -275,7 +275,6 @@ test_no_freeze_below_a_snapshot(void **state)
 static void
 test_too_many_members(void **state)
 {
-	CLEAN(machine_done) struct machine m = {0};
 	struct plan_path many[SNAPSHOT_MEMBERS_MAX + 1] = {0};
 	struct plan_request request = {.wish = "auto", .settings = &settings};
 	struct plan p = {.n_paths = ARRAY_SIZE(many), .paths = many};
