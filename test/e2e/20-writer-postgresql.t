@@ -143,12 +143,13 @@ check "a requester that goes away ends the writer" w_end
 check "and leaves nothing in the server" nothing_left "$T/a"
 pg_as "$PG_BIN/pg_ctl" -D "$T/a/data" -s -m immediate restart -w -l "$T/a/log"
 w_start "$(settings "$T/a")" && w_to_snapshot || not_ok "another backup begins"
-kill -STOP "$(head -n 1 "$T/a/data/postmaster.pid")"
-backend=$(pg_as pgrep -f 'postgres: .*holdfast|postgres: postgres postgres \[local\] idle' | head -n 1)
+postmaster=$(head -n 1 "$T/a/data/postmaster.pid")
+kill -STOP "$postmaster"
+backend=$(pgrep -P "$postmaster" -f 'postgres: .*holdfast|postgres: postgres postgres \[local\] idle' | head -n 1)
 kill -STOP "$backend"
 check "a server that hangs does not hang the writer" eval \
 	'w_say post-copy "\"timeout_ms\":700" && w_is 12 TIMEOUT'
-kill -CONT "$backend" "$(head -n 1 "$T/a/data/postmaster.pid")"
+kill -CONT "$backend" "$postmaster"
 w_end
 
 # --- logins and rights ------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ guest_possible() {
 
 guest_network() {
 	local n=$(($$ % 250))
+	# Another test may have its guest at the same time.
+	while ip -4 addr | grep -q " 10\.213\.$n\."; do n=$(((n + 1) % 250)); done
 	guest_ns=hf-$1-$$ host_ip=10.213.$n.1 guest_ip=10.213.$n.2
 	ip netns add "$guest_ns" || bail 'cannot make a network namespace'
 	at_end 'ip netns del "$guest_ns"'
