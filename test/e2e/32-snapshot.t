@@ -73,7 +73,7 @@ hf init
 check "a repository" exits 0
 
 # ---- btrfs ----------------------------------------------------------------------------------------
-loop_new "$T/b" btrfs 600 || bail "no btrfs"
+loop_new "$T/b" btrfs 2500 || bail "no btrfs"
 counter "$T/b/data"
 dd if=/dev/urandom of=b/large bs=1M count=100 status=none
 runs "btrfs: a backup of a folder that changes all the time" 0 backup --json --require crash "$T/b"

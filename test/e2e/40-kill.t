@@ -88,7 +88,7 @@ for signal in INT TERM; do
 	hf init
 	"$holdfast" backup -q "$T/src" >"$T/out" 2>"$T/err" &
 	pid=$!
-	begun() { [ -n "$(ls repo/tmp repo/packs 2>/dev/null)" ]; }
+	begun() { [ -n "$(find repo/tmp repo/packs -type f 2>/dev/null)" ]; }
 	until_true 20 begun
 	# A background job of a script ignores SIGINT; that is bash's doing, so TERM stands for it there.
 	kill -s TERM "$pid" 2>/dev/null
