@@ -67,7 +67,7 @@ choose(const struct attempt *a, const struct volume *v, bool hot)
 {
 	const char *wish = a->request->wish, *why = "", *missing = NULL;
 	bool any = strcmp(wish, "auto") == 0;
-	struct choice best = {0};
+	struct choice best = {.provider = NULL};
 	const struct provider_ops *ops;
 
 	for (size_t i = 0; (ops = provider_at(i)) != NULL; i++) {
@@ -85,6 +85,8 @@ choose(const struct attempt *a, const struct volume *v, bool hot)
 		best.promise = promise;
 		(void)text_printf(best.why, sizeof(best.why), "%s", why);
 	}
+	if (best.provider == NULL) /* direct serves everything, so that this cannot be */
+		best.provider = &direct_ops;
 	if (best.provider == &direct_ops && missing != NULL && !any)
 		(void)text_printf(best.why, sizeof(best.why), "%s", missing);
 	else if (best.provider == &direct_ops && missing != NULL)
@@ -123,7 +125,7 @@ settle(struct attempt *a, const struct volume *v, bool hot, int *ret_member)
 	struct choice c = choose(a, v, hot);
 
 	*ret_member = PLAN_LIVE;
-	if (c.provider == NULL || c.provider == &direct_ops) /* direct serves everything */
+	if (c.provider == &direct_ops)
 		return c;
 	*ret_member = member_of(a, c.provider, v);
 	if (*ret_member == PLAN_LIVE) {
