@@ -94,7 +94,7 @@ send_call(struct guard *g, struct wire_message *m, int fd, struct guard_call *ca
 static int
 try_call(struct guard *g, struct wire_message *m, int fd, uint64_t deadline_ns, struct error *err)
 {
-	struct guard_call call = {.answer = m};
+	struct guard_call call = {.answer = m, .last = m->head.kind == WIRE_STOP};
 	int rc;
 
 	(void)pthread_mutex_lock(&g->mutex);
@@ -233,20 +233,32 @@ guard_start(const struct guard_options *options, struct guard **ret, struct erro
 	return OK;
 }
 
-void
-guard_stop(struct guard *g)
+/* Let it undo everything and end. If it dies in the middle of that, the next one is told. */
+static bool
+say_stop(struct guard *g)
 {
+	uint64_t limit = clock_boot_ns() + STOP_LIMIT_NS;
 	struct error err = ERROR_INIT;
 	struct wire_message m;
 
-	if (g == NULL)
-		return;
 	(void)pthread_mutex_lock(&g->mutex);
-	bool ready = g->phase == GUARD_READY;
+	bool again = g->phase == GUARD_READY;
+	g->leaving = true;
 	(void)pthread_mutex_unlock(&g->mutex);
 	wire_init(&m, WIRE_STOP, 0, NULL);
-	if (ready)
-		(void)!try_call(g, &m, -1, clock_boot_ns() + STOP_LIMIT_NS, &err);
+	while (again) {
+		wire_init(&m, WIRE_STOP, 0, NULL);
+		again = try_call(g, &m, -1, limit, &err) == 0 && clock_boot_ns() < limit;
+	}
+	return m.head.answer == 1;
+}
+
+void
+guard_stop(struct guard *g)
+{
+	if (g == NULL)
+		return;
+	bool stopped = say_stop(g);
 	(void)pthread_mutex_lock(&g->mutex);
 	g->stopping = true;
 	g->phase = GUARD_STOPPED;
@@ -258,7 +270,7 @@ guard_stop(struct guard *g)
 	/* It ends by itself when the socket closes, once all is undone. */
 	fd_close(&g->socket);
 	g->socket = -1;
-	guard_process_wait(g, m.head.answer == 1 ? NS_PER_S : 0);
+	guard_process_wait(g, stopped ? NS_PER_S : 0);
 	free_guard(g);
 }
 

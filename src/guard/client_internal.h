@@ -34,6 +34,7 @@ struct guard_call {
 	uint64_t number;
 	struct wire_message *answer;
 	bool done, lost;
+	bool last; /* a STOP: once it is answered, the guard goes */
 };
 
 struct guard {
@@ -57,7 +58,8 @@ struct guard {
 	uint64_t heard_ns, pinged_ns; /* 0: no ping is out */
 	uint64_t armed_until_ns; /* something may be frozen until then */
 	unsigned restarts;
-	bool stopping;
+	bool leaving; /* guard_stop was called */
+	bool stopping; /* and the guard is done, or no longer waited for */
 	pid_t zombies[GUARD_ZOMBIES_MAX]; /* killed, not reaped: they may hang in the kernel */
 };
 

@@ -7,11 +7,13 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "guard/client_internal.h"
 
 #define RESTART_PAUSE_NS (200 * NS_PER_MS)
+#define END_LIMIT_NS NS_PER_S /* between its socket's end and its own */
 
 /* ---- what it says ---------------------------------------------------------------------------- */
 
@@ -40,6 +42,8 @@ take_answer(struct guard *g, const struct wire_message *m)
 		*p = c->next;
 		memcpy(c->answer, m, wire_size(&m->head));
 		c->done = true;
+		/* Seen by this thread before it sees the end of the guard, which is no loss. */
+		g->stopping = g->stopping || c->last;
 		break;
 	}
 	(void)pthread_cond_broadcast(&g->changed);
@@ -120,17 +124,41 @@ tell(struct guard *g, enum event_id id, const char *why)
 	e.boot_ns = clock_boot_ns();
 	e.wall_ns = clock_wall_ns();
 	e.id = id;
-	(void)snprintf(e.fields, sizeof(e.fields), "guard=%d error=%s", (int)g->pid, why);
+	if (why != NULL)
+		(void)snprintf(e.fields, sizeof(e.fields), "guard=%d error=%s", (int)g->pid, why);
+	else
+		(void)snprintf(e.fields, sizeof(e.fields), "guard=%d", (int)g->pid);
 	g->event(&e, g->event_arg);
 }
 
+/* It has closed its socket: did it end by itself, as after SIGTERM? Only this thread replaces pidfd. */
+static bool
+ended_in_order(const struct guard *g)
+{
+	struct pollfd p = {.fd = g->pidfd, .events = POLLIN};
+	siginfo_t info = {0};
+
+	return poll(&p, 1, (int)(END_LIMIT_NS / NS_PER_MS)) > 0 &&
+	       waitid(P_PIDFD, (id_t)g->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_code == CLD_EXITED && info.si_status == 0;
+}
+
 static void
-restart(struct guard *g, const char *why)
+restart(struct guard *g, bool alive)
 {
 	struct error err = ERROR_INIT;
+	bool in_order = alive && ended_in_order(g);
 
-	tell(g, EVENT_GUARD_LOST, why);
 	(void)pthread_mutex_lock(&g->mutex);
+	bool leaving = g->leaving;
+	(void)pthread_mutex_unlock(&g->mutex);
+	if (!in_order)
+		tell(g, EVENT_GUARD_LOST, alive ? "its process ended" : "it did not answer");
+	else if (!leaving)
+		tell(g, EVENT_GUARD_STOPPED, NULL);
+	(void)pthread_mutex_lock(&g->mutex);
+	/* Told to stop, it did what it could; another would do no better. */
+	g->stopping = g->stopping || (in_order && g->leaving);
 	guard_process_kill(g);
 	lose_calls(g);
 	if (!g->stopping) {
@@ -203,6 +231,6 @@ guard_reader(void *arg)
 		(void)pthread_mutex_unlock(&g->mutex);
 		if (stopping)
 			return NULL;
-		restart(g, !alive ? "it did not answer" : "its process ended");
+		restart(g, alive);
 	}
 }

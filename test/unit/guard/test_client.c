@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
+#include "guard/holds.h"
 
 #define S NS_PER_S
 
@@ -425,6 +426,75 @@ several_are_listed(void **state)
 	assert_int_equal(n, 5);
 }
 
+static void
+nothing_is_held(void)
+{
+	struct holds holds = {0};
+
+	expect_ok(holds_read(dir, &holds, &err));
+	assert_int_equal(holds.n, 0);
+	holds_done(&holds);
+}
+
+/* A guard that ends because it was told to is neither lost nor replaced. */
+static void
+a_guard_that_is_stopped(void **state)
+{
+	struct guard_options o = {.state_dir = dir, .event = note};
+
+	(void)state;
+	provider_settings_init(&o.providers);
+	for (unsigned i = 0; i < 40; i++) {
+		(void)hold();
+		guard_stop(g);
+		g = NULL;
+		assert_false(was_told("GUARD_LOST"));
+		nothing_is_held();
+		told[0] = '\0';
+		expect_ok(guard_start(&o, &g, &err));
+	}
+}
+
+/* One that is killed while it stops is replaced, so that all is undone. */
+static void
+a_guard_killed_while_it_stops(void **state)
+{
+	struct guard_options o = {.state_dir = dir, .event = note};
+	const struct timespec pause = {.tv_nsec = 300000};
+
+	(void)state;
+	provider_settings_init(&o.providers);
+	for (unsigned i = 0; i < 20; i++) {
+		(void)hold();
+		pid_t victim = guard_pid(g), killer = fork();
+		if (killer == 0) {
+			for (unsigned n = 0; n < i; n++)
+				(void)nanosleep(&pause, NULL);
+			(void)kill(victim, SIGKILL);
+			_exit(0);
+		}
+		guard_stop(g);
+		g = NULL;
+		(void)waitpid(killer, NULL, 0);
+		nothing_is_held();
+		expect_ok(guard_start(&o, &g, &err));
+	}
+}
+
+/* An administrator ends it with SIGTERM ('holdfast release'): no loss either. */
+static void
+a_guard_ended_by_hand(void **state)
+{
+	struct lease_key key = hold();
+
+	(void)state;
+	assert_int_equal(kill(guard_pid(g), SIGTERM), 0);
+	assert_true(is_told("GUARD_STOPPED"));
+	assert_int_equal(guard_keep(g, &key, S, &err), ERR_LEASE_ENDED);
+	assert_non_null(strstr(err.msg, "by hand"));
+	assert_false(was_told("GUARD_LOST"));
+}
+
 int
 main(void)
 {
@@ -438,6 +508,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_unfinished_set_ends_with_its_guard, start, stop),
 		cmocka_unit_test_setup_teardown(a_hung_guard_is_replaced, start, stop),
 		cmocka_unit_test_setup_teardown(an_agent_that_stood_still, start, stop),
+		cmocka_unit_test_setup_teardown(a_guard_that_is_stopped, start, stop),
+		cmocka_unit_test_setup_teardown(a_guard_killed_while_it_stops, start, stop),
+		cmocka_unit_test_setup_teardown(a_guard_ended_by_hand, start, stop),
 		cmocka_unit_test_setup_teardown(many_threads, start, stop),
 		cmocka_unit_test_setup_teardown(several_are_listed, start, stop),
 		cmocka_unit_test_setup_teardown(a_program_that_is_none, start, stop),
