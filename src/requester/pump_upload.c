@@ -25,7 +25,8 @@ find_place(struct pump *p)
 		struct pump_upload *u = &p->uploads[i];
 		if (u->number == 0)
 			return u;
-		if (u->upload == NULL && !u->busy && (best == NULL || u->used < best->used))
+		/* The thread that is busy with it has the rest of it to itself. */
+		if (!u->busy && u->upload == NULL && (best == NULL || u->used < best->used))
 			best = u;
 	}
 	return best;
