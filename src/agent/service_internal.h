@@ -208,7 +208,7 @@ struct order {
 	/* outcome */
 	struct error error;
 	json_t *reply;
-	bool leased; /* of PrepareSnapshot, with the next two */
+	bool leased, guarded; /* of PrepareSnapshot, with the next two */
 	uint8_t set[UUID_SIZE];
 	uint64_t epoch; /* before: the one to use without a guard */
 	struct requests waiting;
@@ -227,7 +227,8 @@ struct job {
 	struct service_peer peer;
 	struct ended lease; /* set, epoch, time to live, last keep ... and how it ended */
 	bool named; /* there is a set */
-	bool leased; /* a guard holds it; else only we look at the time */
+	bool leased; /* the session looks at the time; else only we do */
+	bool guarded; /* the event log hears of its end from the guard; else from us */
 	bool finished; /* waits for BackupComplete */
 	bool jeopardy; /* no keep-alive for half of the time to live, and that was said */
 	bool closing; /* the last order is on its way */

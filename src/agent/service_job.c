@@ -344,7 +344,7 @@ service_job_end(struct job *job, enum lease_end why)
 		job->lease.ended_ns = clock_wall_ns();
 		if (why == LEASE_EXPIRED) {
 			service_log(s, LOG_LEVEL_WARN, "Snapshot timeout occurred.");
-			if (!job->leased)
+			if (!job->guarded)
 				eventlog_add(s->options->session.events, EVENT_SNAPSHOT_TIMEOUT,
 					     job->id_text, "ttl_s=%u", (unsigned)job->lease.ttl_s);
 		}
@@ -500,6 +500,7 @@ name_lease(struct job *job, const struct order *o)
 	memcpy(job->lease.set, o->set, UUID_SIZE);
 	job->lease.epoch = o->epoch;
 	job->leased = o->leased;
+	job->guarded = o->guarded;
 	job->named = true;
 	if (!job->closing)
 		arm(job);

@@ -146,6 +146,7 @@ prepare(struct order *o, struct error *err)
 	    session_prepare(job->session, &order, &prepared, err) < 0)
 		return err->code;
 	o->leased = prepared.leased;
+	o->guarded = prepared.guarded;
 	if (prepared.leased) {
 		memcpy(o->set, prepared.key.set, UUID_SIZE);
 		o->epoch = prepared.key.epoch;

@@ -231,6 +231,7 @@ prepare(struct session *s, struct session_prepared *p, struct error *err)
 	if (session_lease_begin(s, err) < 0)
 		return err->code;
 	p->leased = s->leased;
+	p->guarded = s->guard != NULL;
 	p->key = s->lease.key;
 	p->ttl_ns = s->order.ttl_ns;
 	return prepare_writers(s, err) < 0 ? (int)err->code : prepare_members(s, err);

@@ -83,6 +83,7 @@ struct session_order {
 
 struct session_prepared {
 	bool leased; /* there is a lease, and it wants to be kept alive: every ttl_ns / 10 */
+	bool guarded; /* by a guard, which tells the event log of it */
 	struct lease_key key; /* if so */
 	uint64_t ttl_ns;
 	/* {"paths": [...], "crossings": [...], "members": [...], "atomic": bool}, objects as

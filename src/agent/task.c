@@ -3,10 +3,12 @@
 /* Moving a session's data. */
 #include "agent/task.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "agent/roots.h"
 #include "agent/session_internal.h"
+#include "base/clock.h"
 #include "provider/reflink.h"
 
 struct task {
@@ -161,15 +163,22 @@ task_run(struct session *s, struct repo *repo, struct repo_index *index,
 	 const struct task_order *order, struct task_result *ret, struct error *err)
 {
 	CLEAN(task_done) struct task t = {.session = s, .order = order, .roots = json_array()};
+	uint64_t began_ns = clock_boot_ns();
 
 	if (session_enter(s, SESSION_CREATED, "moving data", err) < 0)
 		return err->code;
+	eventlog_add(s->setup.events, EVENT_BACKUP_MOVING, s->order.job, "%s", "");
 	if (t.roots == NULL)
 		(void)error_no_memory(err);
 	if (t.roots == NULL || open_mover(&t, repo, index, err) < 0 || move_all(&t, err) < 0)
 		return session_failed(s, err);
 	repo_writer_stats(t.writer, &ret->write);
 	ret->roots = STEAL_PTR(t.roots);
+	eventlog_add(s->setup.events, EVENT_BACKUP_MOVED, s->order.job,
+		     "files=%" PRIu64 " bytes=%" PRIu64 " moved_ms=%" PRIu64,
+		     (uint64_t)atomic_load(&order->mover.progress->files_done),
+		     (uint64_t)atomic_load(&order->mover.progress->bytes_done),
+		     (clock_boot_ns() - began_ns) / NS_PER_MS);
 	session_leave(s, SESSION_MOVED);
 	return OK;
 }

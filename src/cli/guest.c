@@ -29,8 +29,8 @@ if_any(const char *text)
 	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-int
-guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
+static int
+open_remote(struct cli *cli, struct eventlog *events, struct guest **ret, struct error *err)
 {
 	const struct settings *s = cli->settings;
 	char bundle[4096];
@@ -38,6 +38,7 @@ guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
 		.state_dir = settings_text(s, OPTION_AGENT_STATE_DIR),
 		.note = note,
 		.note_arg = cli,
+		.events = events,
 		.ssh =
 			{
 				.program = settings_text(s, OPTION_SSH_PROGRAM),
@@ -56,10 +57,18 @@ guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
 }
 
 int
+guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
+{
+	return open_remote(cli, NULL, ret, err);
+}
+
+int
 guest_open(struct cli *cli, struct host *host, struct guest **ret, struct error *err)
 {
-	if (guest_is_remote(cli))
-		return guest_open_remote(cli, ret, err);
+	if (guest_is_remote(cli)) {
+		host_open_events(cli, host);
+		return open_remote(cli, host->events, ret, err);
+	}
 	if (host_open(cli, host, err) < 0)
 		return err->code;
 	return guest_local_open(&host->setup, ret, err);

@@ -68,18 +68,27 @@ guard_of(struct cli *cli, struct host *h, struct error *err)
 	return host_providers(cli, &h->guard.providers, err);
 }
 
+void
+host_open_events(struct cli *cli, struct host *ret)
+{
+	const struct eventlog_options log = {
+		.dir = settings_text(cli->settings, OPTION_AGENT_STATE_DIR),
+		.program = "holdfast",
+		.journal = EVENTLOG_JOURNAL};
+	struct error ignored;
+
+	*ret = (struct host){0};
+	(void)!eventlog_open(&log, &ret->events, &ignored);
+}
+
 int
 host_open(struct cli *cli, struct host *ret, struct error *err)
 {
 	const char *state_dir = settings_text(cli->settings, OPTION_AGENT_STATE_DIR);
-	const struct eventlog_options log = {
-		.dir = state_dir, .program = "holdfast", .journal = EVENTLOG_JOURNAL};
-	struct error ignored;
 
-	*ret = (struct host){0};
+	host_open_events(cli, ret);
 	if (guard_of(cli, ret, err) < 0)
 		return err->code;
-	(void)!eventlog_open(&log, &ret->events, &ignored);
 	ret->setup = (struct session_setup){
 		.writers = host_writers(cli),
 		.guard = &ret->guard,

@@ -28,6 +28,8 @@ struct host {
 /* Borrows from `cli`. A state folder that cannot be written is no failure: without it there are no
  * snapshots, and no memory of what happened. */
 CHECKED int host_open(struct cli *cli, struct host *ret, struct error *err);
+/* Only the event log: what this machine remembers of a backup of another host. */
+void host_open_events(struct cli *cli, struct host *ret);
 void host_close(struct host *h); /* for CLEAN(), too */
 
 #endif

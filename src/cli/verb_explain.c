@@ -108,11 +108,30 @@ story_json(const struct story *s)
 	return j;
 }
 
+/* The agent of a job of which only this side's events are here; "" if there is none. */
+static const char *
+agent_unheard(const struct event_list *events)
+{
+	const char *agent = "";
+
+	for (size_t i = 0; i < events->n; i++) {
+		const struct event *e = &events->items[i];
+
+		if (e->id == EVENT_SNAPSHOT_PREPARING)
+			return "";
+		if (e->id == EVENT_BACKUP_STARTED &&
+		    json_is_string(json_object_get(e->fields, "agent")))
+			agent = json_string_value(json_object_get(e->fields, "agent"));
+	}
+	return agent;
+}
+
+/* `agent`: the one to ask for more, or "". */
 static int
-story_text(const struct story *s, struct error *err)
+story_text(const struct story *s, const char *agent, struct error *err)
 {
 	struct page page = {.b = BUF_INIT(TEXT_MAX * 16), .err = err, .r = OK};
-	char start[UNITS_MAX], end[24], head[160];
+	char start[UNITS_MAX], end[24], head[640];
 
 	(void)text_printf(head, sizeof(head), "Job %s, %s to %s", s->job,
 			  units_time(s->start_ns, start), story_clock(s->end_ns, end));
@@ -142,6 +161,15 @@ story_text(const struct story *s, struct error *err)
 				  s->now[0] != '\0' ? s->now : "not known");
 		put_line(&page, head);
 	}
+	if (agent[0] != '\0') {
+		char safe[512];
+
+		put_line(&page, "\nThe protected host knows more:");
+		(void)text_printf(head, sizeof(head), "  holdfast explain %.8s --agent %s",
+				  s->job[0] == '{' ? s->job + 1 : s->job,
+				  printable_message(agent, safe, sizeof(safe)));
+		put_line(&page, head);
+	}
 	return finish(&page);
 }
 
@@ -167,7 +195,7 @@ explain_job(struct cli *cli, const char *name, struct error *err)
 		out_json(story_json(&story));
 		return 1;
 	}
-	r = story_text(&story, err);
+	r = story_text(&story, agent_unheard(&mine), err);
 	return r == OK ? 1 : r;
 }
 

@@ -137,6 +137,7 @@ static enum err
 lease_ran_out(struct remote *r, const char *function, struct error *err)
 {
 	char last[32], cause[sizeof(err->msg)];
+	const struct error why = *err;
 
 	(void)text_printf(cause, sizeof(cause),
 			  "no keep-alive has reached %s since %s, for longer than the snapshot "
@@ -147,7 +148,7 @@ lease_ran_out(struct remote *r, const char *function, struct error *err)
 	eventlog_add(r->events, EVENT_KEEP_GIVEN_UP, r->job,
 		     "ttl_s=%" PRIu64 " since_ms=%" PRIu64 " error=%s",
 		     atomic_load(&r->ttl_ns) / NS_PER_S,
-		     (clock_wall_ns() - atomic_load(&r->kept_wall_ns)) / NS_PER_MS, cause);
+		     (clock_wall_ns() - atomic_load(&r->kept_wall_ns)) / NS_PER_MS, why.msg);
 	end_lease(r, err);
 	return err->code;
 }

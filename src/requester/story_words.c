@@ -69,6 +69,19 @@ silence_ms(const struct story_facts *f)
 		       : 0;
 }
 
+/* "10 s", "20 min (1200 s)": as people say it, and as it may have been set. */
+static const char *
+timeout_text(uint64_t ms, char text[32])
+{
+	char span[32];
+
+	if (ms < 120 * 1000)
+		(void)text_printf(text, 32, "%" PRIu64 " s", ms / 1000);
+	else
+		(void)text_printf(text, 32, "%s (%" PRIu64 " s)", story_span(ms, span), ms / 1000);
+	return text;
+}
+
 /* "It expired at ..., after the last keep-alive of ...". */
 static void
 say_expiry(const struct story_facts *f, struct story *s)
@@ -77,11 +90,10 @@ say_expiry(const struct story_facts *f, struct story *s)
 
 	if (f->last_keep_ns != 0 && f->ttl_ms != 0)
 		say(s->cause,
-		    "The protected host got its last keep-alive at %s and none for the %s "
-		    "(%" PRIu64 " s) of snapshot_timeout after it. At %s it therefore let the "
-		    "snapshot go, as it must: a snapshot whose owner is gone would otherwise stay "
-		    "for ever. ",
-		    story_clock(f->last_keep_ns, a), story_span(f->ttl_ms, ttl), f->ttl_ms / 1000,
+		    "The protected host got its last keep-alive at %s and none for the %s of "
+		    "snapshot_timeout after it. At %s it therefore let the snapshot go, as it must: "
+		    "a snapshot whose owner is gone would otherwise stay for ever. ",
+		    story_clock(f->last_keep_ns, a), timeout_text(f->ttl_ms, ttl),
 		    story_clock(f->expired_ns, b));
 	else
 		say(s->cause,
@@ -113,8 +125,14 @@ propose_timeout(const struct story_facts *f, struct story *s)
 	uint64_t proposed = MIN(enough_s(MAX(ms, f->ttl_ms)), (uint64_t)24 * 3600);
 	char span[32];
 
-	if (ms == 0 || f->heard_again_ns == 0)
+	if (ms == 0 || f->heard_again_ns == 0) {
+		say(s->advice,
+		    "How long the silence would have lasted is not known. One that is to be "
+		    "survived must be shorter than snapshot_timeout: a setting of the "
+		    "requester, section [backup], or --snapshot-timeout for one backup. It "
+		    "is read at the start of each backup; nothing needs to be restarted. ");
 		return;
+	}
 	(void)text_printf(s->setting, sizeof(s->setting), "backup.snapshot_timeout");
 	if (f->ttl_ms != 0)
 		setting_text(f->ttl_ms / 1000, s->now);
@@ -143,6 +161,9 @@ words_network(const struct story_facts *f, struct story *s)
 		say(s->cause, "The requester got no answer to its keep-alives for the whole of "
 			      "snapshot_timeout, so the host must have let the snapshot go; it "
 			      "stopped the copy. ");
+	if (f->given_up != NULL)
+		say(s->cause, "The requester got no answer either; at %s it stopped the copy. ",
+		    story_clock(f->given_up->time_ns, a));
 	if (broken != NULL)
 		say(s->cause, "The connection was seen to break at %s. ",
 		    story_clock(broken->time_ns, a));
