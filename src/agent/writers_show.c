@@ -16,10 +16,15 @@ static json_t *
 pack(const char *name, const struct writer *w, const struct error *last)
 {
 	enum writer_state state = w != NULL ? writer_state_of(w) : WRITER_UNKNOWN;
+	const char *title = w != NULL ? json_string_value(
+						json_object_get(writer_metadata(w), "title"))
+				      : NULL;
 	json_t *j = json_pack("{s:s, s:s, s:i, s:s}", "name", name, "state",
 			      writer_state_text(state), "state_number", (int)state, "last_error",
 			      last->code == OK ? "No error" : error_sentence(last->code));
 
+	if (j != NULL && title != NULL)
+		(void)json_object_set_new(j, "title", json_string(title));
 	if (j != NULL && last->code != OK &&
 	    json_object_set_new(j, "error", wire_error_pack(last)) < 0) {
 		json_decref(j);

@@ -89,9 +89,17 @@ open_socket(const char *where, bool passive, struct listen_address *address, int
 	if (r == 0 && passive)
 		r = listen(fd, 16);
 	freeaddrinfo(list);
-	if (r < 0)
-		return error_sys(err, ERR_IO, "%s '%s'", passive ? "listen on" : "connect to",
-				 where);
+	if (r < 0) {
+		bool taken = passive && errno == EADDRINUSE;
+
+		(void)error_sys(err, ERR_IO, "%s '%s'", passive ? "listen on" : "connect to",
+				where);
+		/* The agent that runs has it; whoever enrols may come in by another door. */
+		if (taken)
+			error_hint(err, "the agent runs already? Enrol on another port, such as "
+					"tls://0.0.0.0:7411; backups use the agent's as before");
+		return err->code;
+	}
 	*ret = STEAL_FD(fd);
 	return OK;
 }

@@ -5,12 +5,13 @@
 
 #include "agent/writers.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/host.h"
 #include "cli/out.h"
 #include "cli/paths.h"
 #include "cli/printable.h"
-#include "cli/table.h"
+#include "config/prose.h"
 #include "provider/plan_json.h"
 #include "repo/point.h"
 
@@ -119,7 +120,23 @@ put_json(const struct wanted *w, const struct plan *p)
 		put_object("plan_snapshot", plan_json_member(p, i));
 }
 
-/* What the table has no place for. */
+/* Wrapped; want of memory cuts it. */
+static void
+put_crossing(const struct plan_crossing *x)
+{
+	CLEAN(buf_done) struct buf b = BUF_INIT(64 << 10);
+	char text[4 * SNAPSHOT_PATH_MAX], safe[8 * SNAPSHOT_PATH_MAX];
+	struct error ignored;
+
+	(void)text_printf(text, sizeof(text), "%s %s, %s: %s",
+			  x->subvolume ? "subvolume" : x->volume.type, x->path,
+			  x->member < 0 ? "read live" : x->provider->name, x->why);
+	if (buf_printf(&b, &ignored, "Nested: ") == OK)
+		(void)!prose_wrap(&b, printable_message(text, safe, sizeof(safe)), 8, 8, &ignored);
+	out_bytes(buf_slice(&b));
+}
+
+/* What is of the whole set. */
 static void
 put_rest(const struct plan *p)
 {
@@ -132,39 +149,51 @@ put_rest(const struct plan *p)
 				 printable_message(p->members[i].source, shown, sizeof(shown)));
 	if (n > 0)
 		out_text("\n");
-	for (size_t i = 0; i < p->n_crossings; i++) {
-		const struct plan_crossing *x = &p->crossings[i];
+	for (size_t i = 0; i < p->n_crossings; i++)
+		put_crossing(&p->crossings[i]);
+}
 
-		out_text("Nested: %s %s, ", x->subvolume ? "subvolume" : x->volume.type,
-			 printable_message(x->path, shown, sizeof(shown)));
-		out_text("%s: ", x->member < 0 ? "read live" : x->provider->name);
-		out_text("%s\n", printable_message(x->why, shown, sizeof(shown)));
-	}
+/* "   label: value", wrapped. */
+static int
+put_row(struct buf *b, const char *label, const char *value, struct error *err)
+{
+	enum { COLUMN = 17 };
+	char safe[2 * SNAPSHOT_PATH_MAX];
+
+	if (buf_printf(b, err, "   %-*s", COLUMN - 3, label) < 0)
+		return err->code;
+	return prose_wrap(b, printable_message(value, safe, sizeof(safe)), COLUMN, COLUMN, err);
 }
 
 static int
+put_path(const struct wanted *w, const struct plan *p, size_t i, struct error *err)
+{
+	CLEAN(buf_done) struct buf b = BUF_INIT(64 << 10);
+	const struct plan_path *path = &p->paths[i];
+	char where[SNAPSHOT_PATH_MAX + 64], safe[4 * SNAPSHOT_PATH_MAX];
+
+	(void)text_printf(where, sizeof(where), "%s at %s", path->volume.type,
+			  path->volume.mount_point);
+	if (buf_printf(&b, err, "%s%s%s\n", w->writer[i] != NULL ? w->writer[i] : "",
+		       w->writer[i] != NULL ? ": " : "",
+		       printable_message(path->path, safe, sizeof(safe))) < 0 ||
+	    put_row(&b, "File system:", where, err) < 0 ||
+	    put_row(&b, "Provider:", path->provider->name, err) < 0 ||
+	    put_row(&b, "Consistency:", point_consistency_name(path->expected), err) < 0 ||
+	    put_row(&b, "Why:", path->why, err) < 0 ||
+	    put_row(&b, "Cost:", path->provider->cost, err) < 0)
+		return err->code;
+	out_bytes(buf_slice(&b));
+	return OK;
+}
+
+/* One path after the other: reasons need more room than a table's column has. */
+static int
 put_text(const struct wanted *w, const struct plan *p, struct error *err)
 {
-	CLEAN(table_done) struct table t;
-
-	table_init(&t, "lllll");
-	table_cell(&t, "WHAT");
-	table_cell(&t, "FILE SYSTEM");
-	table_cell(&t, "PROVIDER");
-	table_cell(&t, "CONSISTENCY");
-	table_cell(&t, "WHY");
-	for (size_t i = 0; i < p->n_paths; i++) {
-		const struct plan_path *path = &p->paths[i];
-
-		table_cell(&t, "%s%s%s", w->writer[i] != NULL ? w->writer[i] : "",
-			   w->writer[i] != NULL ? ": " : "", path->path);
-		table_cell(&t, "%s at %s", path->volume.type, path->volume.mount_point);
-		table_cell(&t, "%s", path->provider->name);
-		table_cell(&t, "%s", point_consistency_name(path->expected));
-		table_cell(&t, "%s", path->why);
-	}
-	if (table_print(&t, err) < 0)
-		return err->code;
+	for (size_t i = 0; i < p->n_paths; i++)
+		if (put_path(w, p, i, err) < 0)
+			return err->code;
 	put_rest(p);
 	return OK;
 }

@@ -113,22 +113,60 @@ tell_released(const struct cli *cli, const char *set, const char *job)
 		out_text("Released snapshot set %s.\n", set);
 }
 
-/* The agent knows its sets by their whole ids. */
+/* The agent knows its sets by their whole ids: which of those that it holds begins so? */
+static int
+find_remote(struct guest *guest, const char *name, uint8_t ret_set[UUID_SIZE], json_t **ret_job,
+	    struct error *err)
+{
+	CLEAN(json_done) json_t *reply = NULL;
+	char digits[2 * UUID_SIZE + 1], text[2 * UUID_SIZE + 1];
+	json_t *sets, *each;
+	unsigned n = 0;
+	size_t i;
+
+	if (!digits_of(name, digits))
+		return error_set(err, ERR_USAGE, "'%s' is no id of a snapshot set", name);
+	if (guest_remote_call(guest, "ListSnapshots", NULL, &reply, err) < 0 ||
+	    json_get_arr(reply, "Snapshots", &sets, err) < 0)
+		return err->code;
+	json_array_foreach(sets, i, each)
+	{
+		const char *id = json_string_value(json_object_get(each, "SetId"));
+		uint8_t set[UUID_SIZE];
+
+		if (id == NULL || !uuid_parse(id, set))
+			continue;
+		hex_encode(set, UUID_SIZE, text);
+		if (strncasecmp(text, digits, strlen(digits)) != 0)
+			continue;
+		memcpy(ret_set, set, UUID_SIZE);
+		json_decref(*ret_job);
+		*ret_job = json_incref(json_object_get(each, "JobId"));
+		n++;
+	}
+	if (n == 1)
+		return OK;
+	if (n > 1)
+		return error_set(err, ERR_AMBIGUOUS, "more than one snapshot set begins with '%s'",
+				 name);
+	error_set(err, ERR_NOT_FOUND, "no snapshot set '%s' is held there", name);
+	return error_hint(err, "'holdfast snapshots --agent URL' shows those that are");
+}
+
 static int
 release_remote(struct cli *cli, const char *name, struct error *err)
 {
 	CLEAN(guest_closep) struct guest *guest = NULL;
-	CLEAN(json_done) json_t *reply = NULL;
+	CLEAN(json_done) json_t *reply = NULL, *job = NULL;
 	char set[UUID_TEXT_SIZE];
 	uint8_t uuid[UUID_SIZE];
 
-	if (!uuid_parse(name, uuid))
-		return error_set(err, ERR_USAGE, "'%s' is no whole id of a snapshot set", name);
 	if (guest_open_remote(cli, &guest, err) < 0 ||
+	    find_remote(guest, name, uuid, &job, err) < 0 ||
 	    guest_remote_call(guest, "ReleaseSnapshot",
 			      json_pack("{s:s}", "SetId", uuid_text(uuid, set)), &reply, err) < 0)
 		return err->code;
-	tell_released(cli, set, "");
+	tell_released(cli, set, json_is_string(job) ? json_string_value(job) : "");
 	return OK;
 }
 

@@ -95,12 +95,15 @@ static void
 status_line(const json_t *writer)
 {
 	const json_t *error = json_object_get(writer, "error");
+	const json_t *metadata = json_object_get(writer, "metadata");
 	const char *title = json_string_value(json_object_get(writer, "title"));
 	const char *name = json_string_value(json_object_get(writer, "name"));
 	const char *hresult = json_string_value(json_object_get(error, "hresult"));
 	uint32_t code = hresult != NULL ? (uint32_t)strtoul(hresult, NULL, 16) : 0;
 	char text[HRESULT_TEXT_MAX], safe[256];
 
+	if (title == NULL)
+		title = json_string_value(json_object_get(metadata, "title"));
 	/* An error without a code of VSS is still one. */
 	if (json_is_object(error) && code == 0)
 		code = json_is_true(json_object_get(error, "retryable")) ? 0x800423f3 : 0x800423f4;
@@ -247,19 +250,15 @@ hold(struct test *t, struct error *err)
 		uint64_t due_ns = MIN(end_ns, next_ns);
 		(void)poll(NULL, 0, clock_left_ms(MIN(due_ns, second_ns)));
 	}
+	/* Who is late learns it here if there will be no finish. */
+	if (t->last == HOLD && t->prepared.leased)
+		return t->guest->ops->keep(t->guest, t->prepared.ttl_ns, err);
 	return OK;
 }
 
 static int
 finish(struct test *t, struct error *err)
 {
-	/* Who is late learns it here, too. */
-	if (t->guest->ops->skip == NULL && t->guest->ops->keep(t->guest, t->order.ttl_ns, err) < 0)
-		return err->code;
-	if (t->guest->ops->skip == NULL) {
-		error_set(err, ERR_USAGE, "an agent finishes only what was copied");
-		return error_hint(err, "over --agent give --until hold, or make a backup");
-	}
 	if (t->guest->ops->skip(t->guest, err) < 0)
 		return err->code;
 	return t->guest->ops->finish(t->guest, &t->verdict, err);
@@ -293,6 +292,23 @@ run_step(struct test *t, enum step step, json_t **writers, struct error *err)
 	default:
 		return complete(t, err);
 	}
+}
+
+/* An agent finishes only what was copied: a test of it ends before. */
+static int
+limit_steps(struct test *t, struct error *err)
+{
+	if (t->guest->ops->skip != NULL || t->last <= HOLD)
+		return OK;
+	if (invocation_value(t->cli->inv, FLAG_UNTIL) != NULL) {
+		error_set(err, ERR_USAGE, "an agent finishes only what was copied");
+		return error_hint(err, "over --agent give --until hold, or make a backup");
+	}
+	t->last = HOLD;
+	show_note(t->cli,
+		  "An agent finishes only what was copied, so the test ends before that and "
+		  "gives the snapshot up.");
+	return OK;
 }
 
 static int
@@ -404,6 +420,8 @@ verb_test(struct cli *cli, struct error *err)
 	if (guest_open(cli, &host, &t.guest, err) < 0)
 		return err->code;
 	show_note(cli, "Job %s", t.job);
+	if (limit_steps(&t, err) < 0)
+		return err->code;
 	r = run(&t, err);
 	if (r == OK)
 		summary(&t);

@@ -317,41 +317,29 @@ guest_remote_host(struct guest *g)
 	return g->ops->elsewhere ? remote_of(g)->host : "";
 }
 
-/* Field by field: Name -> name. */
+/* Names inside of the list are as in this process. What callers rely on is looked at here. */
 static int
-convert_writer(const json_t *from, json_t *list, struct error *err)
+check_writer(const json_t *writer, struct error *err)
 {
-	static const char *const fields[][2] = {
-		{"Name", "name"},
-		{"Metadata", "metadata"},
-		{"State", "state"},
-		{"StateNumber", "state_number"},
-		{"LastError", "last_error"},
-		{"Error", "error"},
-		{"Since", "since"},
-		{"JobId", "job"},
-	};
-	CLEAN(json_done) json_t *to = json_object();
+	const char *name, *text;
+	uint64_t number;
 
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		json_t *value = json_object_get(from, fields[i][0]);
-
-		if (value == NULL || (json_is_null(value) && strcmp(fields[i][0], "Error") == 0))
-			continue;
-		if (json_object_set(to, fields[i][1], value) < 0)
-			return error_no_memory(err);
-	}
-	return json_array_append(list, to) < 0 ? error_no_memory(err) : OK;
+	if (json_get_str(writer, "name", &name, err) < 0 ||
+	    json_opt_str(writer, "state", "", &text, err) < 0 ||
+	    json_opt_str(writer, "last_error", "", &text, err) < 0 ||
+	    json_opt_u64(writer, "state_number", 0, &number, err) < 0)
+		return error_prefix(err, "GatherWriterMetadata");
+	return OK;
 }
 
 static int
 remote_writers(struct guest *g, const char *const *names, size_t n, json_t **ret, struct error *err)
 {
-	CLEAN(json_done) json_t *args = json_object(), *reply = NULL, *list = json_array();
+	CLEAN(json_done) json_t *args = json_object(), *reply = NULL;
 	json_t *writers, *each;
 	size_t i;
 
-	if (args == NULL || list == NULL ||
+	if (args == NULL ||
 	    (n > 0 && json_object_set_new(args, "Writers", names_json(names, n, false)) < 0))
 		return error_no_memory(err);
 	if (ask(remote_of(g), "GatherWriterMetadata", args, true, &reply, err) < 0 ||
@@ -359,10 +347,10 @@ remote_writers(struct guest *g, const char *const *names, size_t n, json_t **ret
 		return err->code;
 	json_array_foreach(writers, i, each)
 	{
-		if (convert_writer(each, list, err) < 0)
+		if (check_writer(each, err) < 0)
 			return err->code;
 	}
-	*ret = STEAL_PTR(list);
+	*ret = json_incref(writers);
 	return OK;
 }
 

@@ -108,4 +108,46 @@ check "explain an event" hf explain 2101
 check "by its text" says "Snapshot timeout occurred."
 check "nonsense" check_fails explain nonsense
 check "is no code" says "neither a known code nor a job"
+
+# plan
+check "plan" hf plan --writer ledger "$t/folder"
+check "fits a screen" fits
+check "names the provider" grep -qE '^   Provider: +[a-z]+$' out
+check "and the consistency to expect" grep -qE '^   Consistency: +(none|crash|application)$' out
+
+# all of it behind an agent
+where=unix:$t/agent.sock
+mkdir guest
+HOLDFAST_AGENT_STATE_DIR=$t/guest "$holdfast" agent --config conf --listen "$where" 2>agent.log &
+agent=$!
+trap 'kill "$agent" 2>/dev/null; wait "$agent" 2>/dev/null; rm -rf "$t"' EXIT
+for _ in $(seq 200); do [ -S agent.sock ] && grep -q Listening agent.log && break; sleep 0.05; done
+check "writers of an agent" hf writers --agent "$where"
+check "say who they are" says "Writer name: 'Ledger Writer'"
+check "and how they are" says "   State: [1] Stable"
+check "as JSON" hf writers --agent "$where" --json ledger
+check "with the same fields" jq -e '.name == "ledger" and .state_number == 1 and .error == null' out
+check "snapshots of an agent" hf snapshots --agent "$where"
+check "none is held there" says "no snapshots are held"
+check "a test of an agent" hf test --agent "$where" --writer ledger --hold 1s
+check "tells its writer's state" says "Status for writer ledger: WAITING_FOR_BACKUP_COMPLETE(0x00000000)"
+check "goes as far as it can" says "hold: ok"
+check "and says why no farther" says "An agent finishes only what was copied"
+check "which is refused if asked for" check_fails test --agent "$where" --until finish "$t/folder"
+check "a test that lets a snapshot expire" check_fails test --agent "$where" --hold 2s --no-keep-alive \
+	--snapshot-timeout 1s "$t/folder"
+check "is told so" says "Error code: 0x800401fd"
+check "events of an agent" hf events --agent "$where"
+check "tell of it" says "Snapshot timeout occurred."
+"$holdfast" --config conf test --agent "$where" --hold 60s "$t/folder" >held 2>&1 </dev/null &
+held=$!
+is_held() { hf snapshots --agent "$where" --json && jq -re '.SetId // .value.SetId // .set' out >set; }
+for _ in $(seq 200); do is_held && break; sleep 0.05; done
+check "a set that is held there" hf snapshots --agent "$where"
+check "is shown" says "Contents of shadow copy set ID: $(cat set)"
+check "is released by hand" hf release --agent "$where" "$(cut -c2-9 set)"
+check "is held no more" sh -c '! kill -0 '"$held"' 2>/dev/null || kill '"$held"
+wait "$held"
+check "explain a job of an agent" hf explain latest --agent "$where"
+check "names the end" says "an administrator let the snapshot go"
 done_testing
