@@ -46,7 +46,7 @@ until_true 10 grep -q -- --code code || bail "no code: $(cat err)"
 code=$(sed -n 's/.*--code //p' code)
 check 'a wrong code is refused' \
 	eval '! on "$requester" agent enroll --agent "tls://127.0.0.1:$port" --code 0123-4567-89AB-CDEF 2>err'
-check 'the code enrols' on "$requester" agent enroll --agent "tls://127.0.0.1:$port" --code "$code"
+check 'the code enrols' eval 'on "$requester" agent enroll --agent "tls://127.0.0.1:$port" --code "$code" >out'
 check 'and the guest is done' wait "$enrolling"
 check 'it works once' \
 	eval '! on "$requester" agent enroll --agent "tls://127.0.0.1:$port" --code "$code" 2>err'
@@ -140,7 +140,7 @@ call KeepSnapshot "{\"JobId\":\"$third\"}"
 check 'what was open when it was killed is lost' has '.error.lease.End == "agent-lost"'
 
 # ---- revoked
-check 'revoke' on "$guest" agent enroll --revoke "$(hostname)"
+check 'revoke' eval 'on "$guest" agent enroll --revoke "$(hostname)" >out'
 check 'a revoked requester is out' eval '! tls'
 
 # ---- hostile callers
