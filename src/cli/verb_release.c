@@ -17,6 +17,7 @@
 #include "cli/guest.h"
 #include "cli/host.h"
 #include "cli/joblog.h"
+#include "cli/leftmarks.h"
 #include "cli/out.h"
 #include "cli/printable.h"
 #include "cli/show.h"
@@ -277,7 +278,7 @@ report(struct sweep *sweep, struct error *err)
 	return OK;
 }
 
-/* A guard takes over what dead ones left, first of all. */
+/* A guard takes over what dead ones left, first of all; then come those that are in no journal. */
 static int
 release_leftovers(struct cli *cli, struct error *err)
 {
@@ -301,6 +302,8 @@ release_leftovers(struct cli *cli, struct error *err)
 		return err->code;
 	r = guard_settle(guard, clock_boot_ns() + SETTLE_NS, err);
 	guard_stop(guard);
+	if (r == OK)
+		r = leftmarks_remove(options.state_dir, &options.providers, on_event, &sweep, err);
 	return r == OK ? report(&sweep, err) : r;
 }
 

@@ -4,7 +4,7 @@
 # Whole backups, here and through an agent, whose requester, agent, guard and writer are killed (kill -9) or
 # stopped for longer than the lease at random moments, one or two of them at once: in time nothing is frozen,
 # mounted, held, locked or running any more, the repository verifies, and the next backup succeeds
-# (support/torture.py).
+# (support/torture.py). And the power is cut in the midst of it (support/powercut.py).
 #
 #	HOLDFAST_SOAK	not empty: four thousand moments, not some dozens
 set -u
@@ -26,7 +26,7 @@ mkdir writers
 ln -s "$here/support/gate.py" writers/holdfast-writer-gate
 ln -s "${HOLDFAST_WRITER_DIR:?}/holdfast-guard" writers/holdfast-guard
 export HOLDFAST_WRITER_DIR=$T/writers CONF=$T/conf HOLDFAST=$holdfast
-runs 'a repository' 0 init
+hf init || bail "no repository: $(cat "$T/err")"
 
 configure() { # MOUNT PROVIDER
 	cat >conf <<-END
@@ -35,7 +35,7 @@ configure() { # MOUNT PROVIDER
 		freeze_limit = 2s
 		snapshot_timeout = 3s
 		[agent]
-		state_dir = $T/state
+		state_dir = $HOLDFAST_AGENT_STATE_DIR
 		[provider.external]
 		create = $image create
 		expose = $image expose
@@ -65,12 +65,26 @@ for pair in btrfs:btrfs:128 reflink:xfs:320 external:ext4:32; do
 	at_end "loop_end '$T/$provider'"
 	fill "$T/$provider"
 	configure "$T/$provider" "$provider"
-	for where in local agent; do
+	[ "${TORTURE_ONLY:-}" = cut ] || for where in local agent; do
 		SECONDS_MAX=$seconds python3 "$here/support/torture.py" "$where-$provider" "$rounds" \
 			"$T/$provider" "$T/$provider.img"
 		code=$?
 		check "$where, $provider: nothing is left, the repository verifies, the next backup succeeds" \
 			[ "$code" -eq 0 ]
 	done
+
+	# And the power is cut.
+	if ! loop_possible ext4 || ! loop_new "$T/system" ext4 32 "$T/system-$provider.img"; then
+		skip "power cut, $provider" "ext4 cannot be made here"
+		continue
+	fi
+	HOLDFAST_AGENT_STATE_DIR=$T/system/state
+	configure "$T/$provider" "$provider"
+	SECONDS_MAX=$seconds python3 "$here/support/powercut.py" "$provider" "$rounds" "$T/$provider" \
+		"$T/$provider.img" "$T/system" "$T/system-$provider.img"
+	code=$?
+	check "power cut, $provider: clean, and everything of ours removed" [ "$code" -eq 0 ]
+	HOLDFAST_AGENT_STATE_DIR=$T/state
+	loop_end "$T/system"
 done
 done_testing

@@ -75,7 +75,10 @@ class Torture:
         self.agent, self.done, self.struck = None, {}, {}
         self.loops = self.loop_devices()
         self.whole = self.to_freeze = 1.0
-        self.net_pid, self.net = net(mount, NET)
+        self.renew_net()
+
+    def renew_net(self):
+        self.net_pid, self.net = net(self.mount, NET)
 
     # ---- running
 
