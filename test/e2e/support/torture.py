@@ -154,9 +154,9 @@ class Torture:
         return next((p for p, (_, n) in self.ours().items() if n.startswith(name)), None)
 
     def loop_devices(self):
-        out = subprocess.run(["losetup", "-n", "-O", "NAME,BACK-FILE"], capture_output=True, text=True, check=False)
+        out = subprocess.run(["losetup", "-n", "-O", "BACK-FILE"], capture_output=True, text=True, check=False)
         base = os.path.dirname(self.image)
-        return sorted(line.split()[0] for line in out.stdout.splitlines() if base in line)
+        return sorted(line for line in out.stdout.splitlines() if base in line and "(deleted)" not in line)
 
     def writable(self):
         """Does a write come back at once?"""
@@ -362,10 +362,13 @@ class Torture:
                 except ProcessLookupError:
                     pass
         # Not needed any more, or for the last time.
+        if not self.net_pid:
+            return
         if self.writable():
             os.kill(self.net_pid, signal.SIGKILL)
         os.close(self.net)
         os.waitpid(self.net_pid, 0)
+        self.net_pid = 0
 
 
 def main():
