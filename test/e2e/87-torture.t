@@ -6,7 +6,7 @@
 # mounted, held, locked or running any more, the repository verifies, and the next backup succeeds
 # (support/torture.py). And the power is cut in the midst of it (support/powercut.py).
 #
-#	HOLDFAST_SOAK	not empty: four thousand moments, not some dozens
+#	HOLDFAST_SOAK	not empty: six thousand moments, not some dozens
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/support/tap.sh"
@@ -17,7 +17,7 @@ if [ "$(id -u)" -ne 0 ] || ! command -v python3 >/dev/null; then
 	exit 0
 fi
 scratch torture
-rounds=8 seconds=9
+rounds=8 seconds=5
 [ -z "${HOLDFAST_SOAK:-}" ] || { rounds=700 seconds=36000; }
 rounds=${TORTURE_ROUNDS:-$rounds} seconds=${TORTURE_SECONDS:-$seconds}
 image=$here/../../doc/examples/external-image
