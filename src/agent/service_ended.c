@@ -12,14 +12,6 @@ struct ended_list {
 	uint64_t n; /* ever */
 };
 
-static const char *const names[] = {
-	[LEASE_NOT_ENDED] = "open",        [LEASE_FINISHED] = "finished",
-	[LEASE_ABORTED] = "aborted",       [LEASE_EXPIRED] = "expired",
-	[LEASE_FREEZE_CAP] = "freeze-cap", [LEASE_AGENT_LOST] = "agent-lost",
-	[LEASE_NO_SPACE] = "no-space",     [LEASE_BY_HAND] = "by-hand",
-	[LEASE_RESTARTED] = "restarted",
-};
-
 int
 service_ended_new(struct ended_list **ret, struct error *err)
 {
@@ -69,12 +61,6 @@ service_ended_of_set(const struct ended_list *l, const uint8_t set[UUID_SIZE])
 	return NULL;
 }
 
-const char *
-service_ended_name(enum lease_end end)
-{
-	return (size_t)end < ARRAY_SIZE(names) ? names[end] : "unknown";
-}
-
 static void
 set_time(json_t *j, const char *name, uint64_t wall_ns)
 {
@@ -92,7 +78,7 @@ service_ended_show(const struct ended *e)
 
 	if (e == NULL)
 		return json_pack("{s:s}", "End", "unknown");
-	j = json_pack("{s:s, s:s, s:I, s:I}", "End", service_ended_name(e->end), "SetId",
+	j = json_pack("{s:s, s:s, s:I, s:I}", "End", lease_end_name(e->end), "SetId",
 		      uuid_text(e->set, set), "Epoch", (json_int_t)e->epoch, "TTL",
 		      (json_int_t)e->ttl_s);
 	if (j == NULL)
@@ -134,7 +120,7 @@ append(json_t *a, const struct ended *e)
 		a,
 		json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I}", "job", uuid_text(e->job, job),
 			  "set", uuid_text(e->set, set), "epoch", (json_int_t)e->epoch, "end",
-			  service_ended_name(e->end), "ttl_s", (json_int_t)e->ttl_s, "last_keep_ns",
+			  lease_end_name(e->end), "ttl_s", (json_int_t)e->ttl_s, "last_keep_ns",
 			  (json_int_t)e->last_keep_ns, "deadline_ns", (json_int_t)e->deadline_ns,
 			  "ended_ns", (json_int_t)e->ended_ns));
 }
@@ -176,9 +162,9 @@ service_ended_unpack(struct ended_list *l, const json_t *array, uint64_t now_ns)
 				&last, "deadline_ns", &deadline, "ended_ns", &when) < 0 ||
 		    !uuid_parse(job, e.job) || !uuid_parse(set, e.set))
 			continue;
-		for (size_t k = LEASE_FINISHED; k < ARRAY_SIZE(names); k++)
-			if (strcmp(names[k], end) == 0)
-				e.end = (enum lease_end)k;
+		for (enum lease_end k = LEASE_FINISHED; k <= LEASE_RESTARTED; k++)
+			if (strcmp(lease_end_name(k), end) == 0)
+				e.end = k;
 		e.epoch = (uint64_t)epoch;
 		e.ttl_s = (uint64_t)ttl;
 		e.last_keep_ns = (uint64_t)last;

@@ -38,8 +38,6 @@ const struct ended *service_ended_of_set(const struct ended_list *l, const uint8
 /* The n-th from 0, newest first. */
 const struct ended *service_ended_at(const struct ended_list *l, size_t n);
 
-/* "expired", as doc/api.md has it. */
-const char *service_ended_name(enum lease_end end);
 /* {"End", "SetId", "Epoch", "TTL", "LastKeep", "Deadline", "Ended"}; of NULL {"End": "unknown"}. */
 json_t *service_ended_show(const struct ended *e);
 /* Raise ERR_LEASE_ENDED and say how it came. */

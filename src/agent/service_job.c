@@ -265,7 +265,7 @@ service_job_end_of(struct job *job, enum lease_end otherwise)
 		const char *name = json_string_value(json_object_get(status, "end"));
 
 		for (enum lease_end e = LEASE_FINISHED; name != NULL && e <= LEASE_RESTARTED; e++)
-			if (strcmp(service_ended_name(e), name) == 0)
+			if (strcmp(lease_end_name(e), name) == 0)
 				end = e;
 	}
 	json_decref(status);
@@ -378,7 +378,7 @@ service_job_fail(struct request *r, const struct ended *lease)
 		eventlog_add(r->service->options->session.events,
 			     finish ? EVENT_FINISH_REFUSED : EVENT_KEEP_REFUSED,
 			     request_text(r, "JobId"), "cause=%s ended_ms=%u",
-			     lease != NULL ? service_ended_name(lease->end) : "unknown",
+			     lease != NULL ? lease_end_name(lease->end) : "unknown",
 			     lease != NULL && now > lease->ended_ns
 				     ? (unsigned)((now - lease->ended_ns) / NS_PER_MS)
 				     : 0U);

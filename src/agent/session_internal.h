@@ -115,8 +115,6 @@ void session_lease_abort(struct session *s);
 CHECKED int session_lease_check(struct session *s, struct error *err);
 /* The guard has something to say; a guard_event_fn. */
 void session_lease_event(const struct guard_event *event, void *arg);
-/* "expired", "freeze-cap" ... */
-const char *session_lease_end(enum lease_end end);
 
 /* ---- session_status.c ------------------------------------------------------------------------ */
 

@@ -12,32 +12,6 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 
-const char *
-session_lease_end(enum lease_end end)
-{
-	switch (end) {
-	case LEASE_NOT_ENDED:
-		return "";
-	case LEASE_FINISHED:
-		return "finished";
-	case LEASE_ABORTED:
-		return "aborted";
-	case LEASE_EXPIRED:
-		return "expired";
-	case LEASE_FREEZE_CAP:
-		return "freeze-cap";
-	case LEASE_AGENT_LOST:
-		return "agent-lost";
-	case LEASE_NO_SPACE:
-		return "no-space";
-	case LEASE_BY_HAND:
-		return "by-hand";
-	case LEASE_RESTARTED:
-		return "restarted";
-	}
-	return "unknown";
-}
-
 /* What every duty of an own lease comes to: nothing. Under the lock. */
 static void
 own_settle(struct session *s)

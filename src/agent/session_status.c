@@ -171,7 +171,7 @@ add_lease(json_t *j, const struct lease *l)
 	    json_object_set_new(j, "left_ms", json_integer((json_int_t)(left_ns / NS_PER_MS))) < 0)
 		return -1;
 	if (l->state == LEASE_ENDED)
-		return json_object_set_new(j, "end", json_string(session_lease_end(l->end)));
+		return json_object_set_new(j, "end", json_string(lease_end_name(l->end)));
 	return 0;
 }
 

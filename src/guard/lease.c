@@ -35,6 +35,20 @@ lease_end_text(enum lease_end end)
 	return "it has not ended";
 }
 
+const char *
+lease_end_name(enum lease_end end)
+{
+	static const char *const names[] = {
+		[LEASE_NOT_ENDED] = "open",        [LEASE_FINISHED] = "finished",
+		[LEASE_ABORTED] = "aborted",       [LEASE_EXPIRED] = "expired",
+		[LEASE_FREEZE_CAP] = "freeze-cap", [LEASE_AGENT_LOST] = "agent-lost",
+		[LEASE_NO_SPACE] = "no-space",     [LEASE_BY_HAND] = "by-hand",
+		[LEASE_RESTARTED] = "restarted",
+	};
+
+	return (size_t)end < ARRAY_SIZE(names) ? names[end] : "unknown";
+}
+
 void
 lease_table_init(struct lease_table *t, struct lease *open, size_t open_max, struct lease *ended,
 		 size_t ended_max)

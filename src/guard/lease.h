@@ -160,5 +160,7 @@ CHECKED int lease_restore(struct lease_table *t, const struct lease *journaled, 
 
 /* "snapshot timeout occurred", "the agent was lost" ... */
 const char *lease_end_text(enum lease_end end);
+/* "expired", "agent-lost" ...; "open" if it has not ended: as the agent's replies and the events have it. */
+const char *lease_end_name(enum lease_end end);
 
 #endif

@@ -20,32 +20,6 @@
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static const char *
-cause_of(enum lease_end end)
-{
-	switch (end) {
-	case LEASE_FINISHED:
-		return "finished";
-	case LEASE_ABORTED:
-		return "aborted";
-	case LEASE_EXPIRED:
-		return "expired";
-	case LEASE_FREEZE_CAP:
-		return "freeze-cap";
-	case LEASE_AGENT_LOST:
-		return "agent-lost";
-	case LEASE_NO_SPACE:
-		return "no-space";
-	case LEASE_BY_HAND:
-		return "by-hand";
-	case LEASE_RESTARTED:
-		return "restarted";
-	case LEASE_NOT_ENDED:
-		break;
-	}
-	return "open";
-}
-
 static void
 tell_end(struct hold *h, const struct lease *l)
 {
@@ -67,7 +41,7 @@ tell_end(struct hold *h, const struct lease *l)
 		say_event(g, h, EVENT_SNAPSHOT_BY_HAND, "user=");
 		break;
 	default:
-		say_event(g, h, EVENT_SNAPSHOT_ABORTED, "cause=%s", cause_of(l->end));
+		say_event(g, h, EVENT_SNAPSHOT_ABORTED, "cause=%s", lease_end_name(l->end));
 	}
 }
 
@@ -79,7 +53,7 @@ kill_writers(struct hold *h, const struct lease *l)
 	for (size_t i = 0; !in_order && i < h->n_writers; i++) {
 		if (h->writers[i] < 0 || pidfd_send_signal(h->writers[i], SIGKILL, NULL, 0) < 0)
 			continue;
-		say_event(h->g, h, EVENT_WRITER_KILLED, "cause=%s", cause_of(l->end));
+		say_event(h->g, h, EVENT_WRITER_KILLED, "cause=%s", lease_end_name(l->end));
 	}
 	for (size_t i = 0; i < h->n_writers; i++)
 		fd_close(&h->writers[i]);
@@ -211,7 +185,7 @@ finish(struct hold *h, const struct lease *l)
 	struct lease memory = *l;
 
 	if (h->n_members > 0 && h->journaled)
-		say_event(g, h, EVENT_SNAPSHOT_RELEASED, "cause=%s", cause_of(l->end));
+		say_event(g, h, EVENT_SNAPSHOT_RELEASED, "cause=%s", lease_end_name(l->end));
 	lease_duty_done(&g->leases, &h->key, LEASE_DUTY_RELEASE);
 	record_tombstone(h, &memory);
 	guardian_remove(g, h);
