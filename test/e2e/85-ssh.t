@@ -62,7 +62,10 @@ start_backup() {
 	backup=$!
 	until_true 30 running
 }
-running() { guest_processes | grep -q 'holdfast.* agent'; }
+agent_pid() {
+	pgrep --ns "$guest_sshd_pid" --nslist mnt -f "/tmp/holdfast-[0-9a-f]*/agent.sock" | head -n 1
+}
+running() { [ -n "$(agent_pid)" ]; }
 
 start_backup
 check 'a backup is running' kill -9 "$backup"
@@ -76,9 +79,6 @@ check 'the link is lost for good: the requester gives up' [ "$code" -ne 0 ]
 guest_join
 clean 'and the guest has cleaned up by itself' 40
 
-agent_pid() {
-	pgrep --ns "$guest_sshd_pid" --nslist mnt -f "/tmp/holdfast-[0-9a-f]*/agent.sock" | head -n 1
-}
 start_backup
 check 'a backup is running again' kill -9 "$(agent_pid)"
 wait "$backup"; code=$?
