@@ -123,6 +123,47 @@ expiry_needs_no_tick(void **state)
 	assert_true(lease_duty_next(&t)->ended_ns == 1300 * S);
 }
 
+/* At the very nanosecond of the deadline there is one winner, whoever comes first and whether or not the
+ * clock was looked at in between; a nanosecond before it, the other. */
+static void
+one_wins_at_the_deadline(void **state)
+{
+	static const struct {
+		uint64_t at_ns;
+		bool tick_first;
+		int expected;
+	} cases[] = {
+		{1301 * S - 1, false, OK},
+		{1301 * S - 1, true, OK},
+		{1301 * S, false, ERR_LEASE_ENDED},
+		{1301 * S, true, ERR_LEASE_ENDED},
+		{1301 * S + 1, false, ERR_LEASE_ENDED},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool proven = false, in_time = cases[i].expected == OK;
+
+		for (int finish = 0; finish < 2; finish++) {
+			assert_int_equal(setup(state), OK);
+			hold(100 * S);
+			assert_int_equal(lease_keep(&t, &key, 1200 * S, 101 * S, &err), OK);
+			if (cases[i].tick_first)
+				lease_tick(&t, cases[i].at_ns);
+			int rc = finish ? lease_finish(&t, &key, cases[i].at_ns, &proven, &err)
+					: lease_keep(&t, &key, 1200 * S, cases[i].at_ns, &err);
+			assert_int_equal(rc, cases[i].expected);
+			const struct lease *l = lease_find(&t, &key);
+			assert_int_equal(l->end, !in_time ? LEASE_EXPIRED
+						 : finish ? LEASE_FINISHED
+							  : LEASE_NOT_ENDED);
+			assert_true(in_time || l->ended_ns == 1301 * S);
+			lease_tick(&t, 1301 * S);
+			assert_true((lease_duty_next(&t) != NULL) == (!in_time || finish));
+		}
+		assert_int_equal(proven, in_time);
+	}
+}
+
 static void
 the_last_time_to_live_wins(void **state)
 {
@@ -487,6 +528,7 @@ main(void)
 		cmocka_unit_test_setup(from_begin_to_finish, setup),
 		cmocka_unit_test_setup(the_late_caller_is_told, setup),
 		cmocka_unit_test_setup(expiry_needs_no_tick, setup),
+		cmocka_unit_test_setup(one_wins_at_the_deadline, setup),
 		cmocka_unit_test_setup(the_last_time_to_live_wins, setup),
 		cmocka_unit_test_setup(no_keep_alive_extends_a_freeze, setup),
 		cmocka_unit_test_setup(what_comes_first_is_the_reason, setup),
