@@ -23,6 +23,8 @@
 #define MARK_TEXT '\x1f'
 #define MARK_NUMBER '\x1e'
 
+enum { FIELD_NAME_MAX = 40 };
+
 /* The journal's name of our kind of messages; the event's number follows. */
 #define MESSAGE_ID "8f2c4d7e91b34a06a5d3c07e1f60"
 
@@ -122,15 +124,23 @@ format_is_number(const char *p)
 	return (*p == 'd' || *p == 'u' || *p == 'i') && (p[1] == '\0' || p[1] == ' ');
 }
 
-/* Is the value itself one, as JSON writes them? */
+/* The length of the number, as JSON writes them and all of its readers take them, that the value begins
+ * with; 0 if it is none. */
+static size_t
+number_length(const char *p)
+{
+	size_t sign = *p == '-', n = strspn(p + sign, "0123456789");
+
+	return n > 0 && n <= 18 && (p[sign] != '0' || n == 1) ? sign + n : 0;
+}
+
+/* Is the value itself one? */
 static bool
 value_is_number(const char *p)
 {
-	size_t n;
+	size_t n = number_length(p);
 
-	p += *p == '-';
-	n = strspn(p, "0123456789");
-	return n > 0 && n <= 18 && (p[0] != '0' || n == 1) && (p[n] == '\0' || p[n] == ' ');
+	return n > 0 && (p[n] == '\0' || p[n] == ' ');
 }
 
 /* Everything behind it is its value. */
@@ -156,7 +166,9 @@ mark_names(const char *text, bool is_format, char *marked, size_t size)
 		const char *value = p + skip + n + 1;
 
 		if (n == 0) {
-			put(&out, p++, 1);
+			/* A mark is only ever ours. */
+			put(&out, *p == MARK_TEXT || *p == MARK_NUMBER ? "?" : p, 1);
+			p++;
 			continue;
 		}
 		char mark = (is_format ? format_is_number(value) : value_is_number(value))
@@ -264,18 +276,32 @@ put_time(struct piece *out, uint64_t wall_ns)
 static void
 put_field(struct piece *out, const struct field *f, size_t room)
 {
-	put_json(out, f->name, f->name_n, 64);
+	put_json(out, f->name, f->name_n, FIELD_NAME_MAX + 16);
 	put(out, ":", 1);
-	if (f->number && f->value_n > 0)
+	/* Whatever the mark says: a line that is no JSON would be lost. */
+	if (f->number && f->value_n > 0 && number_length(f->value) == f->value_n)
 		put(out, f->value, f->value_n);
 	else
 		put_json(out, f->value, f->value_n, room);
 }
 
+/* Has a field of this name come before it? A value with " name=" in it, such as a path, may make one. */
+static bool
+is_repeated(const char *fields, const struct field *f)
+{
+	struct field earlier;
+
+	while (next_field(&fields, &earlier) && earlier.name != f->name)
+		if (earlier.name_n == f->name_n && memcmp(earlier.name, f->name, f->name_n) == 0)
+			return true;
+	return false;
+}
+
 /* The fields' object without "set", which is the event's. Leaves room for the end of the line. */
 static void
-put_fields(struct piece *out, const char *fields)
+put_fields(struct piece *out, const char *all)
 {
+	const char *fields = all;
 	struct field f;
 	bool first = true;
 
@@ -283,7 +309,7 @@ put_fields(struct piece *out, const char *fields)
 	while (next_field(&fields, &f)) {
 		size_t left = out->size - out->n;
 
-		if (is_named(&f, "set"))
+		if (is_named(&f, "set") || f.name_n > FIELD_NAME_MAX || is_repeated(all, &f))
 			continue;
 		if (left < 160)
 			break;
