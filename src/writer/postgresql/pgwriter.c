@@ -7,45 +7,14 @@
  */
 #include "writer/postgresql/pgwriter.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "base/text.h"
-#include "writer/postgresql/cluster.h"
-#include "writer/postgresql/dialect.h"
-#include "writer/postgresql/hotbackup.h"
-#include "writer/postgresql/image.h"
-#include "writer/postgresql/layout.h"
 #include "writer/postgresql/osuser.h"
-#include "writer/postgresql/pgconfig.h"
-#include "writer/postgresql/pgconn.h"
 #include "writer/postgresql/pgrestore.h"
-#include "writer/postgresql/pgsettings.h"
-#include "writer/postgresql/reach.h"
-#include "writer/postgresql/slot.h"
+#include "writer/postgresql/pgwriter_internal.h"
 
-enum { LABEL_MAX = 200, TARGET_MAX = 65536 };
-
-struct pgwriter {
-	pid_t parent;
-	struct pgsettings settings;
-	struct pgconn *conn; /* NULL: no session */
-	struct cluster cluster; /* as of the last look */
-	const struct dialect *dialect;
-	struct hotbackup backup;
-	struct image image;
-	enum method {
-		METHOD_NONE,
-		METHOD_HOT, /* backup mode until all is read */
-		METHOD_HOT_SNAPSHOT, /* backup mode until the snapshot is there */
-		METHOD_IMAGE, /* none */
-	} method;
-	char why[REACH_WHY_MAX]; /* not the method after it */
-	bool watching; /* the backup has begun: its session is asked, not only listened to */
-	json_t *config_files; /* for the tail */
-	json_t *tail; /* of a backup mode that has ended already */
-};
+enum { TARGET_MAX = 65536 };
 
 int
 pgwriter_new(pid_t parent, struct pgwriter **ret, struct error *err)
@@ -88,14 +57,14 @@ pgwriter_free(struct pgwriter *w)
 	free(w);
 }
 
-static struct pgconn_limit
-limit_of(const struct writer_request *request)
+struct pgconn_limit
+pgwriter_limit(const struct writer_request *request)
 {
 	return (struct pgconn_limit){request->deadline_ns, request->requester_fd};
 }
 
-static int
-put(json_t *reply, const char *key, json_t *value, struct error *err)
+int
+pgwriter_put(json_t *reply, const char *key, json_t *value, struct error *err)
 {
 	return json_object_set_new(reply, key, value) == 0 ? OK : (int)error_no_memory(err);
 }
@@ -139,7 +108,7 @@ static int
 on_identify(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
 	struct pgwriter *w = self;
-	struct pgconn_limit limit = limit_of(request);
+	struct pgconn_limit limit = pgwriter_limit(request);
 	CLEAN(free_ptr) char *host = NULL;
 	json_t *paths = NULL;
 
@@ -152,19 +121,19 @@ on_identify(void *self, const struct writer_request *request, json_t *reply, str
 	if (rc == OK)
 		rc = list_paths(w, &limit, &paths, err);
 	if (rc == OK)
-		rc = put(reply, "paths", paths, err);
+		rc = pgwriter_put(reply, "paths", paths, err);
 	if (rc < 0)
 		return rc;
 	json_t *metadata = cluster_describe(&w->cluster);
-	if (put(metadata, "name", json_string("postgresql"), err) < 0 ||
-	    put(metadata, "title", json_string("PostgreSQL Writer"), err) < 0 ||
-	    put(metadata, "tablespaces", json_integer((json_int_t)w->cluster.tablespaces), err) <
-		    0 ||
-	    put(metadata, "id", json_string(w->cluster.system_identifier), err) < 0) {
+	if (pgwriter_put(metadata, "name", json_string("postgresql"), err) < 0 ||
+	    pgwriter_put(metadata, "title", json_string("PostgreSQL Writer"), err) < 0 ||
+	    pgwriter_put(metadata, "tablespaces", json_integer((json_int_t)w->cluster.tablespaces),
+			 err) < 0 ||
+	    pgwriter_put(metadata, "id", json_string(w->cluster.system_identifier), err) < 0) {
 		json_decref(metadata);
 		return ERR_NO_MEMORY;
 	}
-	return put(reply, "metadata", metadata, err);
+	return pgwriter_put(reply, "metadata", metadata, err);
 }
 
 static int
@@ -172,7 +141,7 @@ on_prepare_backup(void *self, const struct writer_request *request, json_t *repl
 		  struct error *err)
 {
 	struct pgwriter *w = self;
-	struct pgconn_limit limit = limit_of(request);
+	struct pgconn_limit limit = pgwriter_limit(request);
 	const char *type;
 
 	(void)reply;
@@ -190,190 +159,11 @@ on_prepare_backup(void *self, const struct writer_request *request, json_t *repl
 	return cluster_check(&w->cluster, w->dialect, w->conn, &limit, err);
 }
 
-/* Our label ends in a file of lines: printable ASCII only. */
-static void
-clean_label(const char *label, char text[LABEL_MAX + 1])
-{
-	size_t n = 0;
-
-	for (; *label != 0 && n < LABEL_MAX; label++)
-		text[n++] = *label >= 0x20 && *label < 0x7f ? *label : '_';
-	text[n] = 0;
-}
-
-static json_t *
-tablespaces_json(const struct spcmap *map)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < map->n; i++) {
-		const struct spcmap_entry *e = &map->entries[i];
-
-		if (json_array_append_new(
-			    list, json_pack("{s:s, s:o}", "oid", e->oid, "location",
-					    json_bytes(e->location, strlen(e->location)))) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-static const char *const method_names[] = {
-	[METHOD_NONE] = "",
-	[METHOD_HOT] = "backup mode",
-	[METHOD_HOT_SNAPSHOT] = "backup mode until the snapshot",
-	[METHOD_IMAGE] = "image",
-};
-
-/* What a restore needs to know; see pgrestore.c, which reads it. */
-static json_t *
-component_metadata(const struct pgwriter *w, const struct spcmap *tablespaces, const char *label)
-{
-	json_t *j = cluster_describe(&w->cluster);
-	char mode[8];
-
-	(void)snprintf(mode, sizeof(mode), "%04o", w->cluster.dir_mode);
-	int bad = json_object_set_new(j, "writer", json_string("postgresql"));
-	bad |= json_object_set_new(j, "format",
-				   json_integer(w->method == METHOD_IMAGE ? PGRESTORE_FORMAT_IMAGE
-									  : PGRESTORE_FORMAT));
-	bad |= json_object_set_new(j, "method", json_string(method_names[w->method]));
-	if (w->method == METHOD_IMAGE)
-		bad |= json_object_set_new(j, "redo_log", json_string(w->image.redo_log));
-	if (w->why[0] != 0)
-		bad |= json_object_set_new(j, "method_why", json_bytes(w->why, strlen(w->why)));
-	bad |= json_object_set_new(j, "catalog_version",
-				   json_integer((json_int_t)w->cluster.catalog_version));
-	bad |= json_object_set_new(j, "data_directory_mode", json_string(mode));
-	bad |= json_object_set_new(j, "tablespaces", tablespaces_json(tablespaces));
-	bad |= json_object_set_new(j, "label", json_string(label));
-	if (bad != 0) {
-		json_decref(j);
-		return NULL;
-	}
-	return j;
-}
-
-/* Which of the three ways the snapshot allows; the best one that is possible. The session's slot
- * exists, and holds the log. */
-static int
-choose_method(struct pgwriter *w, const struct writer_request *request,
-	      const struct spcmap *tablespaces, struct error *err)
-{
-	CLEAN(json_done) json_t *list = NULL;
-	struct pgconn_limit limit = limit_of(request);
-	const char *provider;
-	bool atomic, inside = false, possible;
-
-	w->method = METHOD_HOT;
-	w->why[0] = 0;
-	int rc = json_opt_str(request->body, "provider", "direct", &provider, err);
-	if (rc == OK)
-		rc = json_opt_bool(request->body, "atomic", false, &atomic, err);
-	if (rc < 0 || strcmp(provider, "direct") == 0)
-		return rc;
-	rc = reach_list(w->cluster.data_directory, tablespaces, &list, err);
-	if (rc == OK)
-		rc = reach_inside(list, json_object_get(request->body, "sources"), &inside, w->why,
-				  err);
-	if (rc < 0 || !inside)
-		return rc;
-	w->method = METHOD_HOT_SNAPSHOT;
-	if (!atomic) {
-		(void)text_printf(w->why, sizeof(w->why), "the snapshot is not one instant");
-		return OK;
-	}
-	w->image = (struct image){.conn = w->conn, .cluster = &w->cluster};
-	rc = image_begin(&w->image, &limit, &possible, w->why, err);
-	if (rc == OK && possible)
-		w->method = METHOD_IMAGE;
-	return rc;
-}
-
-/* Begin as chosen; from here on the session is watched. */
-static int
-begin(struct pgwriter *w, const struct pgconn_limit *limit, const char *label, struct error *err)
-{
-	int rc;
-
-	if (w->method == METHOD_IMAGE) {
-		/* It has proven where we are, and there is no log to be held. */
-		rc = slot_drop(w->conn, limit, w->backup.slot, err);
-		hotbackup_cancel(&w->backup);
-	} else {
-		rc = hotbackup_begin(&w->backup, label, limit, err);
-	}
-	w->watching = rc == OK && w->method != METHOD_IMAGE;
-	return rc;
-}
-
-/* The component with its metadata. */
-static int
-make_component(struct pgwriter *w, const struct spcmap *tablespaces, const char *label,
-	       json_t **ret, struct error *err)
-{
-	struct layout layout = {
-		.cluster = &w->cluster,
-		.tablespaces = tablespaces,
-		.start_lsn = w->backup.start_lsn,
-		.image = w->method == METHOD_IMAGE ? &w->image : NULL,
-	};
-	json_t *component;
-
-	int rc = layout_component(&layout, &component, err);
-	if (rc < 0)
-		return rc;
-	rc = put(component, "metadata", component_metadata(w, tablespaces, label), err);
-	if (rc < 0) {
-		json_decref(component);
-		return rc;
-	}
-	*ret = component;
-	return OK;
-}
-
-static int
-on_prepare_snapshot(void *self, const struct writer_request *request, json_t *reply,
-		    struct error *err)
-{
-	struct pgwriter *w = self;
-	struct pgconn_limit limit = limit_of(request);
-	CLEAN(spcmap_done) struct spcmap tablespaces = SPCMAP_INIT;
-	json_t *component;
-	char label[LABEL_MAX + 1];
-	const char *wish;
-
-	int rc = json_opt_str(request->body, "label", "holdfast", &wish, err);
-	if (rc == OK)
-		rc = pgconfig_collect(&w->cluster, w->conn, &limit, &w->config_files, err);
-	if (rc == OK)
-		rc = cluster_set_up_session(w->conn, w->dialect, &limit, err);
-	if (rc < 0)
-		return rc;
-	clean_label(wish, label);
-	w->backup = (struct hotbackup){
-		.conn = w->conn,
-		.cluster = &w->cluster,
-		.dialect = w->dialect,
-	};
-	rc = slot_create(w->conn, &w->cluster, &limit, w->backup.slot, err);
-	if (rc == OK)
-		rc = cluster_tablespaces(w->conn, &limit, &tablespaces, err);
-	if (rc == OK)
-		rc = choose_method(w, request, &tablespaces, err);
-	if (rc == OK)
-		rc = begin(w, &limit, label, err);
-	if (rc == OK)
-		rc = make_component(w, &tablespaces, label, &component, err);
-	return rc == OK ? put(reply, "component", component, err) : rc;
-}
-
 static int
 on_post_snapshot(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
 	struct pgwriter *w = self;
-	struct pgconn_limit limit = limit_of(request);
+	struct pgconn_limit limit = pgwriter_limit(request);
 
 	(void)reply;
 	if (w->method == METHOD_HOT)
@@ -393,7 +183,7 @@ static int
 on_post_copy(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
 	struct pgwriter *w = self;
-	struct pgconn_limit limit = limit_of(request);
+	struct pgconn_limit limit = pgwriter_limit(request);
 	int rc = OK;
 
 	if (w->method == METHOD_HOT)
@@ -405,7 +195,7 @@ on_post_copy(void *self, const struct writer_request *request, json_t *reply, st
 	if (w->tail == NULL ||
 	    json_array_extend(json_object_get(w->tail, "files"), w->config_files) < 0)
 		return error_no_memory(err);
-	return put(reply, "tail", STEAL_PTR(w->tail), err);
+	return pgwriter_put(reply, "tail", STEAL_PTR(w->tail), err);
 }
 
 static int
@@ -413,7 +203,7 @@ on_backup_complete(void *self, const struct writer_request *request, json_t *rep
 		   struct error *err)
 {
 	struct pgwriter *w = self;
-	struct pgconn_limit limit = limit_of(request);
+	struct pgconn_limit limit = pgwriter_limit(request);
 	int rc = OK;
 
 	(void)reply;
@@ -496,7 +286,7 @@ const struct writer_ops pgwriter_ops = {
 	.start = on_start,
 	.identify = on_identify,
 	.prepare_backup = on_prepare_backup,
-	.prepare_snapshot = on_prepare_snapshot,
+	.prepare_snapshot = pgwriter_prepare_snapshot,
 	.post_snapshot = on_post_snapshot,
 	.post_copy = on_post_copy,
 	.backup_complete = on_backup_complete,
