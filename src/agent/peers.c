@@ -27,15 +27,6 @@ dir_done(DIR **d)
 		(void)closedir(*d);
 }
 
-/* Buffers that held a private key. */
-static void
-key_done(struct buf *b)
-{
-	if (b->p != NULL)
-		crypto_wipe(b->p, b->cap);
-	buf_done(b);
-}
-
 static int
 open_dir(const char *state_dir, int *ret, struct error *err)
 {
@@ -62,7 +53,7 @@ static int
 make_identity(int dir, struct tls_identity **ret, struct error *err)
 {
 	CLEAN(tls_identity_freep) struct tls_identity *id = NULL;
-	CLEAN(key_done) struct buf pem = BUF_INIT(FILE_MAX);
+	CLEAN(crypto_buf_done) struct buf pem = BUF_INIT(FILE_MAX);
 	char host[256] = "";
 
 	(void)gethostname(host, sizeof(host) - 1);
@@ -79,7 +70,7 @@ int
 peers_identity(const char *state_dir, struct tls_identity **ret, struct error *err)
 {
 	CLEAN(fd_close) int dir = -1;
-	CLEAN(key_done) struct buf pem = BUF_INIT(FILE_MAX);
+	CLEAN(crypto_buf_done) struct buf pem = BUF_INIT(FILE_MAX);
 	struct error none = ERROR_INIT;
 	int r;
 

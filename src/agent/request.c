@@ -17,7 +17,7 @@ request_free(struct request *r)
 {
 	request_hold_end(r);
 	json_decref(r->json);
-	buf_done(&r->body);
+	service_route_body_done(r);
 	free(r);
 }
 

@@ -4,6 +4,7 @@
 #include "agent/service.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,7 @@
 #include "base/eventlog.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "crypto/crypto.h"
 
 enum { PEER_CONNECTIONS = 64, STRANGERS = 64, LEASES_FILE_MAX = 1 << 20 };
 
@@ -125,11 +127,29 @@ read_ended(struct service *s)
 	service_ended_unpack(s->ended, json_object_get(j, "leases"), clock_wall_ns());
 }
 
+static void
+wipe_free(void *p)
+{
+	if (p != NULL)
+		crypto_wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* What comes in may hold the keys of a repository: neither libevent's pieces of it nor jansson's texts stay
+ * in memory that is free. */
+static void
+wipe_what_is_freed(void)
+{
+	event_set_mem_functions(malloc, realloc, wipe_free);
+	json_wipe_freed();
+}
+
 static int
 open_loop(struct service *s, struct error *err)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
+	wipe_what_is_freed();
 	s->base = event_base_new();
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->base == NULL || s->wake_fd < 0)

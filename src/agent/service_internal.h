@@ -192,6 +192,8 @@ void service_route(struct request *r);
 size_t service_route_body_max(const struct http_head *head, enum api_function *ret);
 /* Parse and check a body: r->json. */
 CHECKED int service_route_parse(struct request *r, struct error *err);
+/* Let go of the body, whatever it held. */
+void service_route_body_done(struct request *r);
 
 /* ---- service_job.c ----------------------------------------------------------------------------- */
 

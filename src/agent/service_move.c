@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "repo/read.h"
 #include "repo/repo.h"
 #include "store/store.h"
@@ -40,14 +41,6 @@ moving_done(struct moving *v)
 		store_close(v->store);
 	free(v->previous);
 	free(v->exclude);
-}
-
-static void
-bytes_wipe(struct buf *b)
-{
-	if (b->p != NULL)
-		crypto_wipe(b->p, b->cap);
-	buf_done(b);
 }
 
 /* ---- the order -------------------------------------------------------------------------------- */
@@ -163,7 +156,7 @@ read_order(struct moving *v, struct task_order *order, struct error *err)
 static int
 open_with_keys(struct moving *v, struct error *err)
 {
-	CLEAN(bytes_wipe) struct buf keys_bytes = BUF_INIT(KEYS_TEXT_MAX);
+	CLEAN(crypto_buf_done) struct buf keys_bytes = BUF_INIT(KEYS_TEXT_MAX);
 	const char *cache = v->m->job->service->options->cache_dir;
 	struct object_id id;
 	struct repo_keys keys;

@@ -5,6 +5,7 @@
 
 #include "agent/service_internal.h"
 #include "base/json.h"
+#include "crypto/crypto.h"
 #include "store/frame.h"
 
 #define PREFIX "/v1/"
@@ -16,6 +17,16 @@ service_route_body_max(const struct http_head *head, enum api_function *ret)
 		return 0;
 	*ret = api_table_find(head->target + strlen(PREFIX));
 	return *ret != API_NONE ? api_table_of(*ret)->body_max : 0;
+}
+
+/* Of MoveData it held the keys of a repository; of StoreExchange it is much, and sealed. */
+void
+service_route_body_done(struct request *r)
+{
+	if (api_table_of(r->function)->kind == API_EXCHANGE)
+		buf_done(&r->body);
+	else
+		crypto_buf_done(&r->body);
 }
 
 int
@@ -35,7 +46,7 @@ service_route_parse(struct request *r, struct error *err)
 		   json_parse(text, def->name, &r->json, err) < 0) {
 		return err->code;
 	} else {
-		buf_done(&r->body);
+		service_route_body_done(r);
 	}
 	return api_table_check(def, r->json, err);
 }

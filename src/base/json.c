@@ -7,7 +7,22 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
+
+static void
+wipe_free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+void
+json_wipe_freed(void)
+{
+	json_set_alloc_funcs(malloc, wipe_free);
+}
 
 int
 json_parse(struct slice text, const char *what, json_t **ret, struct error *err)

@@ -22,6 +22,10 @@ json_done(json_t **j)
 	json_decref(*j);
 }
 
+/* From here on whatever jansson frees is wiped first: texts that it parsed may hold secrets. For a whole
+ * process, before it has threads. */
+void json_wipe_freed(void);
+
 /* Parse exactly one JSON value; duplicates of a key are refused. `what` names it in the error. */
 CHECKED int json_parse(struct slice text, const char *what, json_t **ret, struct error *err);
 /* Are at most `max` objects and arrays within each other? To be asked before a stranger's text is parsed.

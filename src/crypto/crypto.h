@@ -43,6 +43,7 @@ size_t secret_size(const struct secret *s);
 
 /* Overwrite in a way the compiler keeps. */
 void crypto_wipe(void *p, size_t n);
+void crypto_buf_done(struct buf *b); /* wipes, too; for CLEAN() of what held a secret */
 CHECKED int crypto_random(void *p, size_t n, struct error *err);
 /* In constant time. */
 bool crypto_equal(const void *a, const void *b, size_t n);

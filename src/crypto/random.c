@@ -33,6 +33,14 @@ crypto_wipe(void *p, size_t n)
 	OPENSSL_cleanse(p, n);
 }
 
+void
+crypto_buf_done(struct buf *b)
+{
+	if (b->p != NULL)
+		crypto_wipe(b->p, b->cap);
+	buf_done(b);
+}
+
 bool
 crypto_equal(const void *a, const void *b, size_t n)
 {

@@ -68,8 +68,9 @@ prepare(SSL_CTX *ctx, const struct tls_identity *id, struct error *err)
 	    SSL_CTX_use_certificate(ctx, id->certificate) != 1 ||
 	    SSL_CTX_use_PrivateKey(ctx, id->key) != 1 || SSL_CTX_set_num_tickets(ctx, 0) != 1)
 		return ossl_fail(err, "prepare TLS");
-	SSL_CTX_set_options(ctx,
-			    SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	/* Keys come in through these buffers: nothing of them stays there. */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(ctx, PEER_CERTIFICATES_MAX);
 	/* Idle connections keep no buffers of 32 KiB. */

@@ -98,19 +98,11 @@ order_json(const struct moving *m)
 			 (json_int_t)order->write.pack_size);
 }
 
-static void
-wipe_buf(struct buf *b)
-{
-	if (b->p != NULL)
-		crypto_wipe(b->p, b->cap);
-	buf_done(b);
-}
-
 static int
 put_keys(const struct moving *m, uint8_t *at, struct error *err)
 {
 	CLEAN(secret_freep) struct secret *portable = NULL;
-	CLEAN(wipe_buf) struct buf text = BUF_INIT(KEYS_TEXT_SIZE + 1);
+	CLEAN(crypto_buf_done) struct buf text = BUF_INIT(KEYS_TEXT_SIZE + 1);
 	const struct repo *repo = m->move->repo;
 
 	if (buf_reserve(&text, KEYS_TEXT_SIZE + 1, err) < 0 ||
