@@ -153,21 +153,33 @@ read_order(struct moving *v, struct task_order *order, struct error *err)
 
 /* ---- the repository --------------------------------------------------------------------------- */
 
+/* What is taken out of the order is wiped there: from here on the keys lie in locked memory only. */
 static int
-open_with_keys(struct moving *v, struct error *err)
+take_keys(struct moving *v, struct object_id *ret_id, struct repo_keys *ret_keys, struct error *err)
 {
 	CLEAN(crypto_buf_done) struct buf keys_bytes = BUF_INIT(KEYS_TEXT_MAX);
-	const char *cache = v->m->job->service->options->cache_dir;
-	struct object_id id;
-	struct repo_keys keys;
 	const char *text;
 	json_t *repository;
+	int r = OK;
 
 	if (json_get_obj(v->m->asked, "repository", &repository, err) < 0 ||
 	    json_get_str(repository, "keys", &text, err) < 0 ||
 	    buf_reserve(&keys_bytes, KEYS_PORTABLE_SIZE + 4, err) < 0 ||
 	    base64_decode(SLICE(text, strlen(text)), &keys_bytes, err) < 0 ||
-	    keys_import(buf_slice(&keys_bytes), &id, &keys, err) < 0)
+	    keys_import(buf_slice(&keys_bytes), ret_id, ret_keys, err) < 0)
+		r = err->code;
+	(void)json_object_del(v->m->asked, "repository");
+	return r;
+}
+
+static int
+open_with_keys(struct moving *v, struct error *err)
+{
+	const char *cache = v->m->job->service->options->cache_dir;
+	struct object_id id;
+	struct repo_keys keys;
+
+	if (take_keys(v, &id, &keys, err) < 0)
 		return err->code;
 	return repo_open_keys(outbox_store(v->m->outbox), &id, &keys, cache, &v->repo, err);
 }
