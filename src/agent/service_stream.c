@@ -418,11 +418,12 @@ service_move_exchange(struct request *r)
 {
 	struct error err = ERROR_INIT;
 	struct job *job = service_job_of(r);
-	const json_t *answer = json_object_get(r->json, "Answer");
+	const json_t *answer;
 	struct move *m;
 
 	if (job == NULL)
-		return;
+		return; /* r was answered, and is gone */
+	answer = json_object_get(r->json, "Answer");
 	m = job->move;
 	if (m == NULL || m->outbox == NULL)
 		(void)error_set(&err, ERR_BAD_STATE, "no MoveData with an outbox is under way");
