@@ -157,6 +157,7 @@ if loop_possible xfs && loop_new "$T/x" xfs 400; then
 	rm -rf back && hf --config conf restore latest --to back
 	check "the counter was still" one_instant back
 	counter_end
+	nap 0.3
 	hf --config conf backup --json --provider reflink --writer ledger
 	runs "with nothing changed" 0 --config conf backup --json --provider reflink --writer ledger
 	check "clones are known by what they were cloned from" json '.[-1].files_changed == 0'
