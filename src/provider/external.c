@@ -145,6 +145,18 @@ external_expose(struct snapshot *s, const struct provider_settings *settings, st
 	return OK;
 }
 
+/* Its device may have another name since the machine was started. */
+static void
+look_again(struct snapshot *s)
+{
+	CLEAN(volume_done) struct volume v = {0};
+	struct error ignored = ERROR_INIT;
+
+	if (volume_of(s->source, &v, &ignored) == OK && strcmp(v.mount_point, v.real) == 0 &&
+	    strlen(v.source) < sizeof(s->detail))
+		(void)text_printf(s->detail, sizeof(s->detail), "%s", v.source);
+}
+
 /* The command knows how; what it leaves mounted is unmounted for it, before and after. */
 static int
 external_remove(const struct snapshot *s, const struct provider_settings *settings,
@@ -158,6 +170,7 @@ external_remove(const struct snapshot *s, const struct provider_settings *settin
 		return r;
 	if (mountroot_point(s, settings, point, err) < 0 || mountroot_unmount(point, err) < 0)
 		return err->code;
+	look_again(&marked);
 	if (run(&marked, settings, settings->external.remove, UINT64_MAX, err) < 0)
 		return error_prefix(err, "remove the snapshot of '%s'", s->source);
 	if (mountroot_unmount(point, err) < 0)

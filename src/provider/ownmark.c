@@ -106,24 +106,39 @@ parse(char *text, struct snapshot *s, char root[SNAPSHOT_PATH_MAX])
 	return s->provider[0] != '\0' && s->source[0] == '/';
 }
 
-/* Whole or not at all: written under another name first. */
+/* Whole or not at all, and without a trace if this process is killed: written without a name, or where
+ * the file system knows no such files, under another one. */
+static int
+open_unnamed(int dirfd, char temporary[FILE_NAME_MAX + 1], struct error *err)
+{
+	int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		temporary[0] = '\0';
+	else if (errno == EOPNOTSUPP || errno == EISDIR)
+		fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
+	return fd < 0 ? (int)error_sys(err, code_of(errno), "create a mark") : fd;
+}
+
 static int
 write_mark(int dirfd, const char *name, struct slice text, struct error *err)
 {
 	CLEAN(fd_close) int fd = -1;
-	char temporary[FILE_NAME_MAX + 1];
+	char temporary[FILE_NAME_MAX + 1], self[64];
 
 	(void)snprintf(temporary, sizeof(temporary), "%s~", name);
-	fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = open_unnamed(dirfd, temporary, err);
 	if (fd < 0)
-		return error_sys(err, code_of(errno), "create '%s'", temporary);
+		return fd;
 	if (fs_write(fd, text.p, text.n, err) < 0)
-		return error_prefix(err, "'%s'", temporary);
+		return error_prefix(err, "'%s'", name);
 	if (fsync(fd) < 0)
-		return error_sys(err, ERR_IO, "sync '%s'", temporary);
-	if (linkat(dirfd, temporary, dirfd, name, 0) < 0)
+		return error_sys(err, ERR_IO, "sync '%s'", name);
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, self, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
 		return error_sys(err, code_of(errno), "create '%s'", name);
-	if (unlinkat(dirfd, temporary, 0) < 0)
+	if (temporary[0] != '\0' && unlinkat(dirfd, temporary, 0) < 0)
 		return error_sys(err, ERR_IO, "remove '%s'", temporary);
 	return fs_sync_parent(dirfd, NULL, err);
 }

@@ -33,6 +33,8 @@ class PowerCut(Torture):
         super().__init__(f"local-{provider}", mount, image)
         self.kind = f"power cut, {provider}"
         self.system, self.system_image = system, system_image
+        with open(os.path.join(self.work, "other"), "wb") as f:
+            f.truncate(1 << 20)
         # Beside ours, but without a mark.
         if provider != "external":
             os.mkdir(os.path.join(mount, ".holdfast"), 0o700)
@@ -103,7 +105,9 @@ class PowerCut(Torture):
             inner = [line.split()[4] for line in f if line.split()[4].startswith(self.state + "/")]
         for path in [*reversed(inner), self.mount, self.system]:
             self.unmount(path)
-        for image, path in ((self.system_image, self.system), (self.image, self.mount)):
+        # Devices have other names after a start.
+        other = sh("losetup", "-f", "--show", os.path.join(self.work, "other"))[1].strip()
+        for image, path in ((self.image, self.mount), (self.system_image, self.system)):
             self.wait_gone(image)
             for again in (True, False):
                 code, said = sh("mount", "-o", "loop", image, path)
@@ -113,6 +117,7 @@ class PowerCut(Torture):
                     self.unmount(path)
                     self.wait_gone(image)
                     self.check(image)
+        sh("losetup", "-d", other)
 
     def check(self, image):
         kind = sh("blkid", "-o", "value", "-s", "TYPE", image)[1].strip()

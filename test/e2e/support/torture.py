@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -299,7 +300,9 @@ class Torture:
                     signal.pidfd_send_signal(fd, signal.SIGCONT)
                 except ProcessLookupError:
                     pass
-                os.close(fd)
+        dead = [fd for _, fd in fds] if sig == signal.SIGKILL else []
+        for fd in [fd for _, fd in fds if fd not in dead]:
+            os.close(fd)
         key = f"{'+'.join(hit) or 'none'} {sig.name[3:]}"
         self.done[key] = self.done.get(key, 0) + 1
         try:
@@ -308,6 +311,11 @@ class Torture:
             raise Wrong("the requester does not end") from None
         if self.agent:
             self.agent.poll()
+        for fd in dead:
+            # One that is still dying holds its journal: nobody takes that over.
+            if not select.select([fd], [], [], LIMIT)[0]:
+                raise Wrong("cannot be killed")
+            os.close(fd)
         # Nobody is left who knows: the next one that comes cleans up.
         if {"agent", "guard"} <= set(hit) and sig == signal.SIGKILL:
             if number % 2:
