@@ -190,8 +190,11 @@ fail_with(struct fake *f, enum writer_event event, const char *code, const char 
 static void
 leave_child(bool goes_on)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
+	/* It answers as a child whose parent has ended, not while that is still about to. */
+	while (pid == 0 && goes_on && getppid() == parent)
+		(void)usleep(1000);
 	if (pid == 0 && goes_on)
 		return;
 	if (pid == 0)
