@@ -8,14 +8,22 @@
 #include "base/clock.h"
 
 bool
-guardian_frozen(struct guardian *g)
+guardian_thaws_pending(struct guardian *g)
 {
 	for (size_t i = 0; i < GUARDIAN_FREEZERS_MAX; i++) {
 		if (g->freezers[i].threads && !freezer_settled(&g->freezers[i]))
 			return true;
 	}
+	return false;
+}
+
+bool
+guardian_frozen(struct guardian *g)
+{
 	const struct hold *h = g->making;
-	return h != NULL && h->step >= HOLD_QUIET && h->step <= HOLD_THAWING && !h->ending;
+
+	return guardian_thaws_pending(g) ||
+	       (h != NULL && h->step >= HOLD_QUIET && h->step <= HOLD_THAWING && !h->ending);
 }
 
 void

@@ -182,6 +182,8 @@ struct guardian {
 	size_t n_settlers;
 };
 
+/* A file system is frozen by us or by a dead guard of ours, or a thaw of one is still on its way. */
+bool guardian_thaws_pending(struct guardian *g);
 /* Something of ours is frozen, may be, or is about to be. */
 bool guardian_frozen(struct guardian *g);
 /* The journal does not know yet what changed about it. */

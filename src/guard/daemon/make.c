@@ -554,7 +554,8 @@ make_go_on(struct hold *h)
 {
 	if (h->ending)
 		return;
-	if (h->step == HOLD_QUIET && record_idle(h->g))
+	/* The thaw of a freeze that a dead guard left must not end ours. */
+	if (h->step == HOLD_QUIET && record_idle(h->g) && !guardian_thaws_pending(h->g))
 		h->step = HOLD_FREEZING;
 	if (h->step == HOLD_FREEZING)
 		freeze_next(h);
