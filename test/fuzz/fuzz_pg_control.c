@@ -3,8 +3,8 @@
 /* global/pg_control as it lies in a restored folder, and the names of the logs that follow from it. */
 #include <string.h>
 
-#include "writer/postgresql/control.h"
-#include "writer/postgresql/walrange.h"
+#include "postgresql/control.h"
+#include "postgresql/walrange.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

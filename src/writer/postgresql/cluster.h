@@ -12,8 +12,8 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "postgresql/pgconn.h"
 #include "writer/postgresql/dialect.h"
-#include "writer/postgresql/pgconn.h"
 #include "writer/postgresql/spcmap.h"
 
 struct cluster {

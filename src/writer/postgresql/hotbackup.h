@@ -18,9 +18,9 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "postgresql/pgconn.h"
 #include "writer/postgresql/cluster.h"
 #include "writer/postgresql/dialect.h"
-#include "writer/postgresql/pgconn.h"
 #include "writer/postgresql/slot.h"
 
 struct hotbackup {

@@ -16,9 +16,9 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "postgresql/pgconn.h"
+#include "postgresql/walrange.h"
 #include "writer/postgresql/cluster.h"
-#include "writer/postgresql/pgconn.h"
-#include "writer/postgresql/walrange.h"
 
 enum { IMAGE_WHY_MAX = 256 };
 

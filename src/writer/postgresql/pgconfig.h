@@ -16,8 +16,8 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "postgresql/pgconn.h"
 #include "writer/postgresql/cluster.h"
-#include "writer/postgresql/pgconn.h"
 
 /* An array for "files" of the tail, maybe empty: new reference. */
 CHECKED int pgconfig_collect(const struct cluster *cl, struct pgconn *c,

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
-#include "writer/postgresql/control.h"
+#include "postgresql/control.h"
 #include "writer/postgresql/dialect.h"
 #include "writer/postgresql/pgrestore.h"
 

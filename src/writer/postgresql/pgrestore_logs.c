@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "postgresql/walrange.h"
 #include "writer/postgresql/pgrestore_internal.h"
-#include "writer/postgresql/walrange.h"
 
 enum { TIMELINES_MAX = 1000 };
 

@@ -104,6 +104,24 @@ list_paths(struct pgwriter *w, const struct pgconn_limit *limit, json_t **ret, s
 	return rc == OK ? reach_list(w->cluster.data_directory, &tablespaces, ret, err) : rc;
 }
 
+/* `host`: the folder of the socket that was found, if the settings name none. */
+static int
+open_session(struct pgwriter *w, const char *host, const struct pgconn_limit *limit,
+	     struct error *err)
+{
+	const struct pgsettings *s = &w->settings;
+	const struct pgconn_target target = {
+		.host = host != NULL ? host : s->host,
+		.port = s->port,
+		.user = s->user,
+		.database = s->database,
+		.passfile = s->passfile,
+		.connect_timeout_s = s->connect_timeout_s,
+	};
+
+	return pgconn_open(&target, limit, &w->conn, err);
+}
+
 static int
 on_identify(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
@@ -115,7 +133,7 @@ on_identify(void *self, const struct writer_request *request, json_t *reply, str
 	end_session(w);
 	int rc = osuser_for_connecting(&w->settings, w->parent, &host, err);
 	if (rc == OK)
-		rc = pgconn_open(&w->settings, host, &limit, &w->conn, err);
+		rc = open_session(w, host, &limit, err);
 	if (rc == OK)
 		rc = look(w, &limit, err);
 	if (rc == OK)

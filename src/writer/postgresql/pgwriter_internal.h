@@ -12,11 +12,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "postgresql/pgconn.h"
 #include "writer/postgresql/cluster.h"
 #include "writer/postgresql/dialect.h"
 #include "writer/postgresql/hotbackup.h"
 #include "writer/postgresql/image.h"
-#include "writer/postgresql/pgconn.h"
 #include "writer/postgresql/pgsettings.h"
 #include "writer/postgresql/pgwriter.h"
 #include "writer/postgresql/reach.h"

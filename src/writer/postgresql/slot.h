@@ -10,8 +10,8 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "postgresql/pgconn.h"
 #include "writer/postgresql/cluster.h"
-#include "writer/postgresql/pgconn.h"
 
 enum { SLOT_NAME_MAX = 64 };
 

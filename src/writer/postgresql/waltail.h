@@ -11,8 +11,8 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "postgresql/walrange.h"
 #include "writer/postgresql/cluster.h"
-#include "writer/postgresql/walrange.h"
 
 struct waltail {
 	const struct cluster *cluster;

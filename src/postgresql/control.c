@@ -5,7 +5,7 @@
  * layout up to what is read here is the same from version 13 to 17, which all call it version 1300.
  * Source: src/include/catalog/pg_control.h.
  */
-#include "writer/postgresql/control.h"
+#include "postgresql/control.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * The table from SQLSTATE to code and hint. Longer prefixes come before shorter ones.
  * Source: PostgreSQL's documentation, appendix "PostgreSQL Error Codes".
  */
-#include "writer/postgresql/sqlstate.h"
+#include "postgresql/sqlstate.h"
 
 #include <string.h>
 

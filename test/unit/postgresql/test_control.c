@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "writer/postgresql/control.h"
+#include "postgresql/control.h"
 
 static void
 put(uint8_t *file, size_t at, uint64_t v, size_t n)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "writer/postgresql/sqlstate.h"
+#include "postgresql/sqlstate.h"
 
 static void
 test_codes(void **arg)

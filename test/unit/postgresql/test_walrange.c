@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "writer/postgresql/walrange.h"
+#include "postgresql/walrange.h"
 
 #define MIB (UINT64_C(1) << 20)
 

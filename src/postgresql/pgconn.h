@@ -13,12 +13,35 @@
 
 #include "base/base.h"
 #include "base/error.h"
-#include "writer/postgresql/pgsettings.h"
 
 /* When a wait has to end. */
 struct pgconn_limit {
 	uint64_t deadline_ns; /* boot clock */
 	int requester_fd; /* see writer/server.h; -1: nobody */
+};
+
+enum { PGCONN_CONNECT_TIMEOUT_S = 10 };
+
+/*
+ * Where to connect, and as whom. NULL: libpq's own default, where nothing else is said. All strings
+ * are lent for the call.
+ */
+struct pgconn_target {
+	const char
+		*host; /* a name, an address, or the folder of the socket if it begins with '/' */
+	const char *port;
+	const char *user;
+	const char *database; /* NULL: "postgres" */
+	const char *passfile;
+	const char *sslmode, *sslrootcert, *sslcert, *sslkey; /* as libpq's */
+	const char *application; /* what pg_stat_activity shows; NULL: "holdfast" */
+	const char *section; /* of the configuration, for messages; NULL: "writer.postgresql" */
+	unsigned connect_timeout_s; /* 0: PGCONN_CONNECT_TIMEOUT_S */
+	/* TCP's own keep-alives begin after that much silence; 0: 10 s. A dead link is noticed within
+	 * dead_after_s, 0: 30 s. Neither means anything on a socket of this machine. */
+	unsigned keepalive_time_s;
+	unsigned dead_after_s;
+	bool replication; /* a physical walsender, which understands the replication commands */
 };
 
 struct pgconn;
@@ -30,10 +53,10 @@ pgconn_result_done(PGresult **result)
 	PQclear(*result);
 }
 
-/* `host`: instead of the settings' (NULL: theirs). */
-CHECKED int pgconn_open(const struct pgsettings *settings, const char *host,
-			const struct pgconn_limit *limit, struct pgconn **ret, struct error *err);
-void pgconn_close(struct pgconn *c);
+CHECKED int pgconn_open(const struct pgconn_target *target, const struct pgconn_limit *limit,
+			struct pgconn **ret, struct error *err);
+void pgconn_close(struct pgconn *c); /* NULL is fine */
+void pgconn_closep(struct pgconn **c); /* for CLEAN() */
 
 int pgconn_fd(const struct pgconn *c);
 int pgconn_server_version(const struct pgconn *c); /* 150004 */
@@ -55,5 +78,7 @@ CHECKED int pgconn_send(struct pgconn *c, const char *sql, size_t n, const char 
 			struct error *err);
 CHECKED int pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err);
 bool pgconn_is_waiting(const struct pgconn *c); /* sent, not taken */
+/* libpq's own, for what is not a query (COPY of a walsender). Stays ours. */
+PGconn *pgconn_pq(struct pgconn *c);
 
 #endif

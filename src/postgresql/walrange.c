@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Arithmetic on log positions. */
-#include "writer/postgresql/walrange.h"
+#include "postgresql/walrange.h"
 
 #include <inttypes.h>
 #include <stdio.h>

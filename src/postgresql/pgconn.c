@@ -7,7 +7,7 @@
  * Cancelling a statement is a connection of its own, in which libpq would wait for a server that
  * may be stuck: a child process does it, which an alarm ends.
  */
-#include "writer/postgresql/pgconn.h"
+#include "postgresql/pgconn.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -17,12 +17,13 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "writer/postgresql/sqlstate.h"
+#include "postgresql/sqlstate.h"
 
-enum { CANCEL_LIMIT_S = 3, LAST_WORDS_MAX = 256 };
+enum { CANCEL_LIMIT_S = 3, LAST_WORDS_MAX = 256, KEEPALIVE_TIME_S = 10, DEAD_AFTER_S = 30 };
 
 struct pgconn {
 	PGconn *pq;
+	const char *section; /* of the target, while connecting */
 	bool waiting; /* a statement was sent, and its end is not here */
 	PGresult *first; /* its first result, while waiting */
 	char sqlstate[SQLSTATE_LEN + 1];
@@ -30,6 +31,12 @@ struct pgconn {
 	char last_words[LAST_WORDS_MAX];
 	char last_state[SQLSTATE_LEN + 1];
 };
+
+static const char *
+section_of(const struct pgconn *c)
+{
+	return c->section != NULL ? c->section : "writer.postgresql";
+}
 
 /* One line, without libpq's final newline. */
 static void
@@ -111,8 +118,12 @@ login_failed(const struct pgconn *c, struct error *err)
 	} else if (PQconnectionNeedsPassword(c->pq) == 1) {
 		(void)error_set(err, ERR_DB_AUTH,
 				"log in to PostgreSQL: the server asks for a password");
-		hint = "put it into a file as for libpq (host:port:database:user:password, mode "
-		       "0600) and name that in writer.postgresql.passfile";
+		if (err != NULL)
+			(void)error_hint(err,
+					 "put it into a file as for libpq "
+					 "(host:port:database:user:password, mode 0600) and name "
+					 "that in %s.passfile",
+					 section_of(c));
 	} else {
 		first_line(text, sizeof(text), message);
 		(void)error_set(err, ERR_DB_CONNECT, "%s", text);
@@ -141,44 +152,55 @@ connect_wait(struct pgconn *c, const struct pgconn_limit *limit, struct error *e
 	return OK;
 }
 
-static int
-connect_start(struct pgconn *c, const struct pgsettings *s, const char *host, struct error *err)
+static const char *
+or_default(const char *text, const char *otherwise)
 {
-	const char *const keys[] = {
-		"host",
-		"port",
-		"user",
-		"dbname",
-		"passfile",
-		"application_name",
-		"client_encoding",
-		"keepalives",
-		"keepalives_idle",
-		"keepalives_interval",
-		"keepalives_count",
-		"tcp_user_timeout",
-		NULL,
-	};
-	const char *const values[] = {
-		host != NULL ? host : s->host,
-		s->port,
-		s->user,
-		s->database != NULL ? s->database : "postgres",
-		s->passfile,
-		"holdfast",
-		/* No conversion: names of files and the label come as they are. */
-		"SQL_ASCII",
-		/* A dead link is noticed within half a minute. */
-		"1",
-		"10",
-		"5",
-		"3",
-		"30000",
-		NULL,
-	};
+	return text != NULL && text[0] != 0 ? text : otherwise;
+}
 
-	if (s->passfile != NULL && access(s->passfile, R_OK) < 0)
-		return error_sys(err, ERR_CONFIG, "writer.postgresql.passfile '%s'", s->passfile);
+static int
+connect_start(struct pgconn *c, const struct pgconn_target *t, struct error *err)
+{
+	unsigned dead_after_s = t->dead_after_s != 0 ? t->dead_after_s : DEAD_AFTER_S;
+	char idle[16], dead[16];
+	const struct {
+		const char *key, *value;
+	} all[] = {
+		{"host", t->host},
+		{"port", t->port},
+		{"user", t->user},
+		{"dbname", or_default(t->database, "postgres")},
+		{"passfile", t->passfile},
+		{"sslmode", t->sslmode},
+		{"sslrootcert", t->sslrootcert},
+		{"sslcert", t->sslcert},
+		{"sslkey", t->sslkey},
+		{"application_name", or_default(t->application, "holdfast")},
+		/* No conversion: names of files and the label come as they are. */
+		{"client_encoding", "SQL_ASCII"},
+		/* A dead link is noticed, whoever has nothing to say. */
+		{"keepalives", "1"},
+		{"keepalives_idle", idle},
+		{"keepalives_interval", "5"},
+		{"keepalives_count", "3"},
+		{"tcp_user_timeout", dead},
+		{"replication", t->replication ? "true" : NULL},
+	};
+	const char *keys[ARRAY_SIZE(all) + 1], *values[ARRAY_SIZE(all) + 1];
+	size_t n = 0;
+
+	(void)snprintf(idle, sizeof(idle), "%u",
+		       t->keepalive_time_s != 0 ? t->keepalive_time_s : KEEPALIVE_TIME_S);
+	(void)snprintf(dead, sizeof(dead), "%u", MIN(dead_after_s, 86400U) * 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (all[i].value == NULL || all[i].value[0] == 0)
+			continue;
+		keys[n] = all[i].key;
+		values[n++] = all[i].value;
+	}
+	keys[n] = values[n] = NULL;
+	if (t->passfile != NULL && access(t->passfile, R_OK) < 0)
+		return error_sys(err, ERR_CONFIG, "%s.passfile '%s'", section_of(c), t->passfile);
 	c->pq = PQconnectStartParams(keys, values, 0);
 	if (c->pq == NULL)
 		return error_no_memory(err);
@@ -190,17 +212,19 @@ connect_start(struct pgconn *c, const struct pgsettings *s, const char *host, st
 }
 
 int
-pgconn_open(const struct pgsettings *settings, const char *host, const struct pgconn_limit *limit,
+pgconn_open(const struct pgconn_target *target, const struct pgconn_limit *limit,
 	    struct pgconn **ret, struct error *err)
 {
+	unsigned timeout_s = target->connect_timeout_s != 0 ? target->connect_timeout_s
+							    : PGCONN_CONNECT_TIMEOUT_S;
 	struct pgconn_limit l = *limit;
 	struct pgconn *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return error_no_memory(err);
-	l.deadline_ns = MIN(l.deadline_ns,
-			    clock_boot_ns() + settings->connect_timeout_s * NS_PER_S);
-	int rc = connect_start(c, settings, host, err);
+	l.deadline_ns = MIN(l.deadline_ns, clock_boot_ns() + timeout_s * NS_PER_S);
+	c->section = target->section;
+	int rc = connect_start(c, target, err);
 	if (rc == OK)
 		rc = connect_wait(c, &l, err);
 	if (rc == OK) {
@@ -211,6 +235,7 @@ pgconn_open(const struct pgsettings *settings, const char *host, const struct pg
 		rc = pgconn_query(c, &l, "SELECT pg_catalog.set_config('search_path', '', false)",
 				  0, NULL, NULL, err);
 	}
+	c->section = NULL;
 	if (rc < 0) {
 		pgconn_close(c);
 		return rc;
@@ -227,6 +252,18 @@ pgconn_close(struct pgconn *c)
 	PQclear(c->first);
 	PQfinish(c->pq);
 	free(c);
+}
+
+void
+pgconn_closep(struct pgconn **c)
+{
+	pgconn_close(*c);
+}
+
+PGconn *
+pgconn_pq(struct pgconn *c)
+{
+	return c->pq;
 }
 
 int

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The backup context: while a copy is backed up, a channel to the active copy that says so, holds the
+ * group's lock and pins its logs; and an eye on the copy that is backed up. One thread of its own beats
+ * at group->heartbeat_ns.
+ *
+ *	open -> (check, at least every second) -> prove -> close
+ *
+ * A channel that is lost is opened again, as long as context_lease has not passed since the last sign
+ * of life, and provided nothing was lost meanwhile: same active copy, same timeline, the lock free, the
+ * logs from the range's beginning still there. Until it is known the backup goes on; when it is certain
+ * that it is lost, context_check() fails at once. What is decided when is pure: context_policy.h.
+ */
+#ifndef HF_GROUP_CONTEXT_H
+#define HF_GROUP_CONTEXT_H
+
+#include "group/status.h"
+
+struct context;
+struct eventlog;
+
+struct context_order {
+	const struct group *group;
+	const struct group_copy *active,
+		*passive; /* the same one: the active copy itself is backed up */
+	const char *holder; /* who: this host and its job, printable */
+	struct eventlog *events; /* CONTEXT_*, LOG_COPIER_*; NULL: none */
+	const char *job; /* for events; NULL: none */
+	/* What happens, for people: "the backup context on pg1 was lost: ...; trying again". From the
+	 * context's thread. May be NULL. */
+	void (*note)(void *arg, const char *text);
+	void *note_arg;
+};
+
+/* What was true at a moment; for the restore point and for showing. */
+struct context_state {
+	bool connected;
+	uint64_t opened_ns, last_beat_ns; /* boot clock */
+	unsigned reopened; /* how often */
+	unsigned copier_lost; /* how often the passive copy's log copier was disconnected */
+	uint64_t end; /* of the active copy's log, as of the last beat */
+};
+
+/* Opens, and returns when the lock is held. Errors as engine->session_open(). `range`: what the backup
+ * needs of the logs, as engine->log_range() said. */
+CHECKED int context_open(const struct context_order *order, const struct log_range *range,
+			 struct context **ret, struct error *err);
+/* Any thread; never waits. OK, also while a lost channel may still come back; else the reason, for good. */
+CHECKED int context_check(struct context *c, struct error *err);
+/* Asks now, and waits for the answer: the channel is open, all of it was true from open to now. For the end
+ * of the copy, before the restore point is stored. */
+CHECKED int context_prove(struct context *c, uint64_t deadline_ns, struct error *err);
+void context_state(struct context *c, struct context_state *ret);
+void context_close(struct context *c); /* NULL is fine. Leaves nothing on the active copy. */
+void context_closep(struct context **c);
+
+#endif
