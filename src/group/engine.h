@@ -88,13 +88,39 @@ struct log_range {
 
 struct engine_session; /* the backup context's, on the active copy */
 
-struct engine_session_order {
-	const char *holder; /* shown in the database, and to whom is refused */
-	uint64_t lease_ns; /* the server ends the session after that long without a sign of life */
-	/* Reopening: end what is left of the session before, if it is still there. ""; else as
-	 * session_token() of that one said. */
-	char token[ENGINE_TEXT_MAX];
+/*
+ * What a session of the backup context was: for whoever opens another in its place, after the channel was
+ * lost. It must find the same server as it was.
+ */
+struct engine_mark {
+	char token[ENGINE_TEXT_MAX]; /* finds what is left of the session in the server */
+	char address
+		[64]; /* where the server was: nobody has to be asked for it again. "" on a socket */
+	char identity[32]; /* of the database */
+	uint32_t timeline;
+	uint64_t pinned; /* logs from here on are held, as long as the session is */
 };
+
+struct engine_session_order {
+	const char *holder; /* shown in the database, and to whom is refused: "pg2 by backup1" */
+	uint64_t lease_ns; /* the server ends the session after that long without a sign of life */
+	const struct engine_mark *before; /* NULL: the first one */
+	/* Opening again: the first position that is still needed. */
+	uint64_t needed;
+};
+
+/* What a passive copy says of itself while it is backed up. */
+struct watch_facts {
+	bool passive; /* still */
+	uint32_t timeline; /* the latest it knows of */
+	uint64_t started; /* another number: the server was restarted */
+	bool receiving; /* its log copier is connected */
+	uint64_t
+		silent_ns; /* since the active copy last said something to it; 0: now, or not known */
+	uint64_t received, replayed;
+	char source[ENGINE_TEXT_MAX]; /* "host:port" it copies from; "" not known */
+};
+struct engine_watch; /* a session with the passive copy */
 
 struct engine {
 	const char *name; /* "postgresql" */
@@ -103,26 +129,47 @@ struct engine {
 	/* Never fails but for memory: what went wrong is in ret->failure. */
 	int (*look)(const struct group *g, const struct group_copy *c, uint64_t deadline_ns,
 		    struct copy_facts *ret, struct error *err);
-	/* Ask the active copy for its logs. ERR_GROUP_LOG_RANGE (retryable) if it takes longer than `limit_ns`: the
-	 * message has the time it took so far and proposes a limit. */
+	/*
+	 * Ask the active copy for its logs. ERR_GROUP_LOG_RANGE (retryable) if it takes longer than
+	 * `limit_ns`. Then, if the server is alive, the answer is waited for as long again, so that the
+	 * message has the time it took, and the limit that would have been enough.
+	 */
 	int (*log_range)(const struct group *g, const struct group_copy *active, uint64_t limit_ns,
 			 struct log_range *ret, struct error *err);
 
 	/*
 	 * The backup context: a session that holds the group's lock, pins the logs from now on, and is
 	 * seen by name in the server. ERR_GROUP_BUSY: someone else holds the lock (the message says who,
-	 * since when). ERR_GROUP_ROLE: this is not the active copy (any more).
+	 * since when). ERR_GROUP_ROLE: this is not the active copy (any more). ERR_LOG_DISK_FULL.
+	 *
+	 * With order->before: what is left of that session is ended first, its pin taken over. Then also
+	 * ERR_CONTEXT_LOST: another database or timeline, or logs from `needed` on were removed meanwhile;
+	 * ERR_LOGS_GONE: removed although they were pinned. ERR_DB_CONNECT, ERR_DB_SESSION_LOST,
+	 * ERR_TIMEOUT: worth trying again.
 	 */
 	int (*session_open)(const struct group *g, const struct group_copy *active,
 			    const struct engine_session_order *order, uint64_t deadline_ns,
 			    struct engine_session **ret, struct error *err);
-	const char *(*session_token)(const struct engine_session *s);
+	const struct engine_mark *(*session_mark)(const struct engine_session *s);
 	/* A sign of life: it is still the active copy, on the same timeline; lock, pin and logs from
 	 * `needed` on are there. ret_end: its log's end now. ERR_DB_SESSION_LOST, ERR_TIMEOUT: worth
 	 * reopening. Any other failure: the backup is worth nothing. */
 	int (*session_beat)(struct engine_session *s, uint64_t needed, uint64_t deadline_ns,
 			    uint64_t *ret_end, struct error *err);
-	void (*session_close)(struct engine_session *s);
+	/* Lets go of lock and pin. NULL is fine. */
+	void (*session_close)(struct engine_session *s, uint64_t deadline_ns);
+	/* The session is lost and not wanted any more: end what is left of it in the server. OK: nothing
+	 * is left. */
+	int (*session_clear)(const struct group *g, const struct group_copy *active,
+			     const struct engine_mark *mark, uint64_t deadline_ns,
+			     struct error *err);
+
+	/* An eye on the passive copy. Failures of ask: ERR_DB_SESSION_LOST, ERR_TIMEOUT: open another. */
+	int (*watch_open)(const struct group *g, const struct group_copy *passive,
+			  uint64_t deadline_ns, struct engine_watch **ret, struct error *err);
+	int (*watch_ask)(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret,
+			 struct error *err);
+	void (*watch_close)(struct engine_watch *w); /* NULL is fine */
 
 	/* "16/B374D848" */
 	char *(*position_text)(uint64_t position, char text[ENGINE_POSITION_MAX]);
