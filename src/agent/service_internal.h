@@ -259,6 +259,7 @@ struct job {
 	bool threaded; /* a thread runs; under the lock */
 	bool stays; /* it waits for orders instead of ending: writers' programs hang on it */
 	struct order end; /* the last one */
+	struct error cause; /* what the requester gave up for; under the lock */
 };
 TAILQ_HEAD(jobs, job);
 

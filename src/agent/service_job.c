@@ -9,6 +9,7 @@
 
 #include "agent/service_internal.h"
 #include "base/clock.h"
+#include "base/error_json.h"
 #include "base/eventlog.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -707,7 +708,15 @@ prepare(struct request *r, struct job *job)
 static void
 give_up(struct request *r, struct job *job)
 {
+	const json_t *error = json_object_get(r->json, "Error");
+	struct error cause = ERROR_INIT, ignored;
+
 	service_log(r->service, LOG_LEVEL_INFO, "Abort snapshot. JobId: %s", job->id_text);
+	if (error != NULL && error_json_unpack(error, &cause, &ignored) == OK) {
+		(void)pthread_mutex_lock(&job->lock);
+		job->cause = cause;
+		(void)pthread_mutex_unlock(&job->lock);
+	}
 	service_job_end(job, LEASE_ABORTED);
 	service_job_wait_end(job, r);
 }

@@ -226,6 +226,18 @@ run(struct order *o, struct error *err)
 	}
 }
 
+/* What the requester gave up for may come in while a step is failing of just that. */
+static void
+abort_session(struct job *job)
+{
+	struct error cause;
+
+	(void)pthread_mutex_lock(&job->lock);
+	cause = job->cause;
+	(void)pthread_mutex_unlock(&job->lock);
+	session_abort(job->session, cause.code != OK ? &cause : NULL);
+}
+
 void
 service_orders_run(struct order *o)
 {
@@ -233,14 +245,14 @@ service_orders_run(struct order *o)
 	json_t *writers = NULL;
 
 	if (o->function == API_NONE) {
-		session_abort(job->session);
+		abort_session(job);
 		session_close(job->session);
 		return;
 	}
 	int r = run(o, &o->error);
 	/* A call that came out of order has changed nothing. */
 	if (r < 0 && (r != ERR_BAD_STATE || o->function == API_PREPARE_SNAPSHOT))
-		session_abort(job->session);
+		abort_session(job);
 	if (r == OK && o->function != API_MOVE_DATA &&
 	    session_writers(job->session, &writers, NULL) == OK)
 		(void)json_object_set_new(o->reply, "Writers", writers);

@@ -35,7 +35,7 @@ session_close(struct session *s)
 {
 	if (s == NULL)
 		return;
-	session_abort(s);
+	session_abort(s, NULL);
 	writers_done(&s->writers);
 	guard_stop(s->guard);
 	snapshot_map_done(&s->map);
@@ -85,10 +85,14 @@ session_leave(struct session *s, enum session_state now)
 enum err
 session_failed(struct session *s, struct error *err)
 {
+	bool cancelled = atomic_load(&s->cancelled);
+
 	set_state(s, SESSION_FAILED, false);
-	session_show_writers(s);
 	/* A writer that died of the cancel did not fail. */
-	if (atomic_load(&s->cancelled) && err->code != ERR_CANCELLED)
+	if (cancelled)
+		writers_excuse(&s->writers);
+	session_show_writers(s);
+	if (cancelled && err->code != ERR_CANCELLED)
 		return session_cancelled(s, err);
 	return err->code;
 }
@@ -169,8 +173,8 @@ start_writers(struct session *s, struct error *err)
 
 	if (order->n_writers > 0)
 		session_phase(s, "starting the writers");
-	if (writers_start(&s->writers, &s->setup.writers, order->n_writers, order->writers, err) <
-	    0)
+	if (writers_start(&s->writers, &s->setup.writers, order->n_writers, order->writers,
+			  order->backup_type != NULL ? order->backup_type : "full", err) < 0)
 		return err->code;
 	take_pidfds(s);
 	return OK;
@@ -341,7 +345,7 @@ session_complete(struct session *s, const char *point_id, struct error *err)
 }
 
 void
-session_abort(struct session *s)
+session_abort(struct session *s, const struct error *cause)
 {
 	enum session_state state = s->state;
 
@@ -349,9 +353,11 @@ session_abort(struct session *s)
 		return;
 	if (state != SESSION_COMPLETE && state != SESSION_FINISHED)
 		session_lease_abort(s);
-	writers_abort(&s->writers);
+	s->blamed = cause;
+	writers_abort(&s->writers, cause);
 	if (state != SESSION_COMPLETE)
 		session_leave(s, SESSION_ABORTED);
+	s->blamed = NULL;
 }
 
 int

@@ -77,7 +77,7 @@ struct session_order {
 	enum consistency require;
 	uint64_t ttl_ns; /* 0: LEASE_TTL_DEFAULT_NS */
 	uint64_t freeze_cap_ns; /* 0: LEASE_FREEZE_DEFAULT_NS */
-	const char *backup_type; /* for the writers: "full", "copy" ...; NULL: full */
+	const char *backup_type; /* for the writers: "full", "copy", "incremental"; NULL: full */
 	const char *label; /* shown in the database; NULL: "holdfast" */
 };
 
@@ -129,8 +129,9 @@ CHECKED int session_finish(struct session *s, struct session_verdict *ret, struc
 /* Fails with the first failure of a writer; the others complete all the same, and the restore point
  * is none the worse. */
 CHECKED int session_complete(struct session *s, const char *point_id, struct error *err);
-/* Give up: thaw, end the lease, tell the writers. Fine in any state, and twice. */
-void session_abort(struct session *s);
+/* Give up: thaw, end the lease, tell the writers. Fine in any state, and twice. cause: what the requester gives up
+ * for, kept as the writers' last error unless they have one of their own; NULL: nothing of theirs. */
+void session_abort(struct session *s, const struct error *cause);
 
 /* A keep-alive: the lease lasts for ttl_ns from now on. OK before there is a lease, and without. */
 CHECKED int session_keep(struct session *s, uint64_t ttl_ns, struct error *err);

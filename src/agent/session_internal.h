@@ -41,6 +41,7 @@ struct session {
 	struct writers writers;
 	size_t *first_path; /* of each writer in plan.paths; [n] is the end */
 	struct plan plan;
+	const struct error *blamed; /* while aborting: not the writers' own failure */
 	bool moment_ours; /* nobody else thawed what we had frozen */
 	struct session_moment moment; /* its members are not kept here */
 	struct snapshot_map map; /* where to read, from create on */

@@ -42,7 +42,8 @@ tell_failure(const struct session *s, const struct writer_status *now)
 								       : "";
 	struct writer_status before;
 
-	if (e->code == OK)
+	/* What the requester gave up for is in its own log. */
+	if (e->code == OK || (s->blamed != NULL && s->blamed->code == e->code))
 		return;
 	if (writer_status_load(s->setup.state_dir, now->name, &before) > 0 &&
 	    before.last_error.code == e->code && strcmp(before.job, now->job) == 0)

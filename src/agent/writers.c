@@ -38,19 +38,19 @@ writers_start_one(const struct writers_setup *setup, const char *name, struct wr
 }
 
 static int
-start_member(struct writers_member *m, const struct writers_setup *setup, struct error *err)
+start_member(struct writers_member *m, const struct writers_setup *setup, const char *type,
+	     struct error *err)
 {
 	if (writers_start_one(setup, m->name, &m->writer, err) < 0)
 		return err->code;
 	if (writer_identify(m->writer, err) < 0)
 		return err->code;
-	/* The point stands alone and logs need not be kept for it: VSS calls that "full". */
-	return writer_prepare_backup(m->writer, "full", err);
+	return writer_prepare_backup(m->writer, type, err);
 }
 
 int
 writers_start(struct writers *w, const struct writers_setup *setup, size_t n,
-	      const char *const *names, struct error *err)
+	      const char *const *names, const char *type, struct error *err)
 {
 	w->members = calloc(MAX(n, (size_t)1), sizeof(*w->members));
 	if (w->members == NULL)
@@ -59,7 +59,7 @@ writers_start(struct writers *w, const struct writers_setup *setup, size_t n,
 		struct writers_member *m = &w->members[w->n];
 
 		m->name = names[w->n];
-		if (start_member(m, setup, err) < 0) {
+		if (start_member(m, setup, type, err) < 0) {
 			w->n++; /* it may be running: writers_done() ends it */
 			return err->code;
 		}
@@ -191,21 +191,29 @@ writers_complete(struct writers *w, const char *point_id, struct error *err)
 }
 
 void
-writers_abort(struct writers *w)
+writers_abort(struct writers *w, const struct error *cause)
 {
 	for (size_t i = w->n; i-- > 0;) {
 		struct writers_member *m = &w->members[i];
 
 		if (m->writer != NULL && !m->completed && !m->aborted)
-			writer_abort(m->writer);
+			writer_abort(m->writer, cause);
 		m->aborted = true;
 	}
 }
 
 void
+writers_excuse(struct writers *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->members[i].writer != NULL)
+			writer_excuse(w->members[i].writer);
+}
+
+void
 writers_done(struct writers *w)
 {
-	writers_abort(w);
+	writers_abort(w, NULL);
 	for (size_t i = w->n; i-- > 0;) {
 		struct writers_member *m = &w->members[i];
 

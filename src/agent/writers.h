@@ -45,9 +45,9 @@ struct writers {
 CHECKED int writers_start_one(const struct writers_setup *setup, const char *name,
 			      struct writer **ret, struct error *err);
 
-/* Start each, let it identify itself and prepare for a backup. */
+/* Start each, let it identify itself and prepare for a backup of that type ("full", "copy" ...). */
 CHECKED int writers_start(struct writers *w, const struct writers_setup *setup, size_t n,
-			  const char *const *names, struct error *err);
+			  const char *const *names, const char *type, struct error *err);
 CHECKED int writers_prepare_snapshot(struct writers *w, const struct writer_moment *moment,
 				     struct error *err);
 /* Freeze all, front ends first; on failure all are thawed again. Whoever has not thawed at the
@@ -64,8 +64,10 @@ CHECKED int writers_post_copy(struct writers_member *m, struct component_tail **
 /* The restore point is stored. A writer that fails now has lost nothing of the backup: goes on with
  * the others and reports the first failure. */
 CHECKED int writers_complete(struct writers *w, const char *point_id, struct error *err);
-/* Abort those that did not complete. Best effort, and fine twice. */
-void writers_abort(struct writers *w);
+/* Abort those that did not complete. Best effort, and fine twice. cause: as writer_abort(). */
+void writers_abort(struct writers *w, const struct error *cause);
+/* They were killed to end a wait: as writer_excuse(). */
+void writers_excuse(struct writers *w);
 /* Abort those that did not complete, end all, free. */
 void writers_done(struct writers *w);
 

@@ -55,7 +55,7 @@ static void
 test_done(struct test *t)
 {
 	if (t->guest != NULL && !t->ended)
-		t->guest->ops->abort(t->guest);
+		t->guest->ops->abort(t->guest, NULL);
 	session_prepared_done(&t->prepared);
 	session_moment_done(&t->moment);
 	session_verdict_done(&t->verdict);

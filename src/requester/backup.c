@@ -24,8 +24,12 @@ struct run {
 	struct repo *repo;
 	const struct backup_job *job;
 	struct guest *guest;
+	enum backup_type type;
+	const struct point *base; /* of an incremental one; in points */
 	struct keeper *keeper; /* while the guest is to be kept */
 	bool completed; /* the guest has nothing to undo */
+	struct error
+		blame; /* what the guest is aborted for; code OK: nothing that it has to know */
 	uint64_t start_ns;
 	const char **paths; /* of those asked for, the ones that are there */
 	struct session_order order;
@@ -49,7 +53,7 @@ run_done(struct run *run)
 		run->guest->ops->cancel(run->guest);
 	keeper_stop(run->keeper);
 	if (!run->completed)
-		run->guest->ops->abort(run->guest);
+		run->guest->ops->abort(run->guest, run->blame.code != OK ? &run->blame : NULL);
 	record_done(&run->record);
 	session_verdict_done(&run->verdict);
 	task_result_done(&run->moved);
@@ -102,6 +106,7 @@ check_paths(struct run *run, struct error *err)
 			warnings_add(&run->warnings, asked->paths[i], ERR_SOURCE, true, last.msg);
 	}
 	run->order = *asked;
+	run->order.backup_type = backup_type_name(run->type);
 	run->order.paths = run->paths;
 	run->order.n_paths = n;
 	if (n + asked->n_writers > 0)
@@ -112,13 +117,31 @@ check_paths(struct run *run, struct error *err)
 	return err->code;
 }
 
+/* An incremental backup goes on from something; made without that it would be a full one in disguise. */
+static int
+find_base(struct run *run, struct error *err)
+{
+	const struct session_order *o = &run->order;
+
+	if (run->type != BACKUP_INCREMENTAL)
+		return OK;
+	run->base = backup_type_base(&run->points, run->job->host, o->writers, o->n_writers,
+				     o->n_paths > 0);
+	if (run->base != NULL)
+		return OK;
+	(void)error_set(err, ERR_BACKUP_TYPE,
+			"there is no full backup of '%s' that an incremental one could go on from",
+			run->job->host);
+	return error_hint(err, "make a backup of type 'full' first");
+}
+
 /* What the repository holds already. */
 static int
 look_back(struct run *run, struct error *err)
 {
 	phase(run, "reading the index");
 	if (repo_index_open(run->repo, &run->index, err) < 0 ||
-	    point_list_read(run->repo, &run->points, err) < 0)
+	    point_list_read(run->repo, &run->points, err) < 0 || find_base(run, err) < 0)
 		return err->code;
 	return previous_trees(&run->points, run->job->host, run->record.paths, &run->previous,
 			      &run->n_previous, err);
@@ -169,6 +192,22 @@ find_parent(struct run *run)
 	}
 }
 
+/* Is it still what it was meant to be? */
+static int
+prove(struct run *run, struct error *err)
+{
+	const struct backup_watch *w = run->job->watch;
+
+	if (run->base != NULL && (backup_type_same(run->base, run->moved.roots, err) < 0))
+		return err->code;
+	if (w == NULL)
+		return OK;
+	phase(run, "making sure that nothing changed meanwhile");
+	if (w->prove(w->arg, run->moved.roots, run->record.json, err) < 0)
+		run->blame = *err;
+	return run->blame.code;
+}
+
 /* Everything is durable: write the restore point, and let the writers release what they held. */
 static int
 finish(struct run *run, struct backup_result *ret, struct error *err)
@@ -178,6 +217,8 @@ finish(struct run *run, struct backup_result *ret, struct error *err)
 
 	result.end_ns = clock_wall_ns();
 	find_parent(run);
+	if (prove(run, err) < 0 || record_base(&run->record, run->base, err) < 0)
+		return err->code;
 	if (record_roots(&run->record, run->moved.roots, run->verdict.roots, err) < 0 ||
 	    record_moment(&run->record, &run->prepared, &run->moment, err) < 0 ||
 	    record_finish(&run->record, run->start_ns, result.end_ns, &run->warnings,
@@ -209,13 +250,20 @@ begin(struct run *run, struct error *err)
 
 	run->guest->say = job->phase;
 	run->guest->say_arg = job->phase_arg;
+	if (backup_type_check(run->type, false, err) < 0)
+		return err->code;
 	if (warnings_init(&run->warnings, job->warn, job->warn_arg, err) < 0 ||
 	    check_paths(run, err) < 0 || record_begin(&run->record, job, &run->order, err) < 0 ||
 	    look_back(run, err) < 0)
 		return err->code;
 	if (run->order.ttl_ns == 0)
 		run->order.ttl_ns = LEASE_TTL_DEFAULT_NS;
-	return keeper_start(run->guest, run->order.ttl_ns, job->mover.progress, &run->keeper, err);
+	const struct keeper_watch watch = {
+		.check = job->watch != NULL ? job->watch->check : NULL,
+		.arg = job->watch != NULL ? job->watch->arg : NULL,
+	};
+	return keeper_start(run->guest, run->order.ttl_ns, job->mover.progress, &watch,
+			    &run->keeper, err);
 }
 
 static int
@@ -251,14 +299,21 @@ backup_run(struct repo *repo, const struct backup_job *job, struct backup_result
 {
 	CLEAN(run_done)
 	struct run run = {
-		.repo = repo, .job = job, .guest = job->guest, .start_ns = clock_wall_ns()};
+		.repo = repo,
+		.job = job,
+		.guest = job->guest,
+		.start_ns = clock_wall_ns(),
+		.type = job->type != 0 ? job->type : BACKUP_FULL,
+	};
 	struct error lost = ERROR_INIT;
 	int r = recipe(&run, ret, err);
 
-	/* What a lost keep-alive stopped, failed of that. */
+	/* What a lost keep-alive stopped, failed of that; and what is watched, likewise. */
 	if (r < 0 && run.keeper != NULL && keeper_check(run.keeper, &lost) < 0) {
 		*err = lost;
 		r = lost.code;
+		if (keeper_watch_failed(run.keeper))
+			run.blame = lost;
 	}
 	return r;
 }

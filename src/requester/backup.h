@@ -18,13 +18,28 @@
 #include "repo/point.h"
 #include "repo/repo.h"
 #include "repo/write.h"
+#include "requester/backup_type.h"
 #include "requester/guest.h"
+
+/*
+ * What has to hold from the beginning to the end of the backup besides the guest itself: of a group, the context
+ * on its active copy. What it fails of goes to the guest, too, as the reason of the abort.
+ */
+struct backup_watch {
+	/* As keeper_watch: about every 100 ms, from a thread of the keeper's, never waits. */
+	int (*check)(void *arg, struct error *err);
+	/* Everything is durable, the restore point is about to be written: the last chance to say no. `roots` is
+	 * what was moved (task.h); `record` is the restore point in the making, to be added to. */
+	int (*prove)(void *arg, const json_t *roots, json_t *record, struct error *err);
+	void *arg;
+};
 
 struct backup_job {
 	struct guest
 		*guest; /* the protected host: fresh, for this one backup; stays the caller's */
 	const char *host; /* its name in restore points */
-	struct session_order order; /* paths: absolute, normalised */
+	struct session_order
+		order; /* paths: absolute, normalised; backup_type is set by the recipe */
 	size_t n_tags;
 	const char *const *tags;
 	struct mover_options mover; /* warn, check and their arguments are set by the recipe */
@@ -33,6 +48,8 @@ struct backup_job {
 	void *warn_arg;
 	session_phase_fn *phase; /* what is happening now, for people; may be NULL */
 	void *phase_arg;
+	enum backup_type type; /* 0: full */
+	const struct backup_watch *watch; /* NULL: nothing but the guest */
 };
 
 struct backup_result {

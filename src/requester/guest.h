@@ -58,8 +58,9 @@ struct guest_ops {
 	/* From any thread, and a signal handler's flag behind it: whatever the driving thread is waiting
 	 * for fails with ERR_CANCELLED, soon. */
 	void (*cancel)(struct guest *g);
-	/* Best effort; after any failure, and before close() if complete() was not reached. */
-	void (*abort)(struct guest *g);
+	/* Best effort; after any failure, and before close() if complete() was not reached. cause: as
+	 * session_abort(). */
+	void (*abort)(struct guest *g, const struct error *cause);
 	void (*close)(struct guest *g);
 	/* Who could take part: [{"name", "metadata", "state", "state_number", "last_error",
 	 * "error"?}] of the named ones, or of all that are installed (n 0). Independent of

@@ -60,9 +60,9 @@ local_cancel(struct guest *g)
 }
 
 static void
-local_abort(struct guest *g)
+local_abort(struct guest *g, const struct error *cause)
 {
-	session_abort(local_of(g)->session);
+	session_abort(local_of(g)->session, cause);
 }
 
 static void

@@ -262,14 +262,19 @@ remote_cancel(struct guest *g)
 
 /* On a connection of its own: the others may be cancelled, or hang. */
 static void
-remote_abort(struct guest *g)
+remote_abort(struct guest *g, const struct error *cause)
 {
 	struct remote *r = remote_of(g);
 	struct remote_link link = {0};
-	CLEAN(json_done) json_t *reply = NULL;
+	CLEAN(json_done) json_t *args = NULL, *reply = NULL;
 	struct error ignored = ERROR_INIT;
+
+	/* Without memory it goes without saying why. */
+	if (cause != NULL)
+		args = json_pack("{s:o}", "Error", error_json_pack(cause));
 	const struct remote_call call = {
 		.function = "AbortSnapshot",
+		.args = args,
 		.names_set = true,
 		.order = true,
 		.once = true,

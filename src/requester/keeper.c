@@ -24,6 +24,8 @@ struct keeper {
 	bool stop; /* the thread is to end */
 	bool left; /* failures no longer count */
 	struct error lost; /* code OK: nothing is */
+	struct keeper_watch watch; /* check NULL: none */
+	bool watch_failed; /* that is what lost says */
 };
 
 /* Sleep until something is to be done, with the lock held. */
@@ -50,10 +52,31 @@ keep(struct keeper *k)
 		return true;
 	(void)pthread_mutex_lock(&k->lock);
 	lost = !k->left && !k->stop;
-	if (lost)
+	if (lost && k->lost.code == OK)
 		k->lost = err;
 	(void)pthread_mutex_unlock(&k->lock);
 	if (lost)
+		k->guest->ops->cancel(k->guest);
+	return false;
+}
+
+/* Without the lock. True: go on. */
+static bool
+look(struct keeper *k)
+{
+	struct error err = ERROR_INIT;
+	bool first;
+
+	if (k->watch.check == NULL || k->watch.check(k->watch.arg, &err) == OK)
+		return true;
+	(void)pthread_mutex_lock(&k->lock);
+	first = k->lost.code == OK && !k->stop;
+	if (first) {
+		k->lost = err;
+		k->watch_failed = true;
+	}
+	(void)pthread_mutex_unlock(&k->lock);
+	if (first)
 		k->guest->ops->cancel(k->guest);
 	return false;
 }
@@ -63,7 +86,7 @@ keeper_main(void *arg)
 {
 	struct keeper *k = arg;
 	uint64_t next_ns = clock_boot_ns() + k->ttl_ns / 10;
-	bool told = false, held = true;
+	bool told = false, held = true, watched = true;
 
 	(void)pthread_mutex_lock(&k->lock);
 	while (!k->stop) {
@@ -77,6 +100,7 @@ keeper_main(void *arg)
 			k->guest->ops->cancel(k->guest);
 			told = true;
 		}
+		watched = watched && look(k);
 		if (due) {
 			/* From when it was sent: what an answer takes does not make the next late. */
 			next_ns = clock_boot_ns() + k->ttl_ns / 10;
@@ -103,8 +127,8 @@ start_thread(struct keeper *k)
 }
 
 int
-keeper_start(struct guest *guest, uint64_t ttl_ns, struct progress *progress, struct keeper **ret,
-	     struct error *err)
+keeper_start(struct guest *guest, uint64_t ttl_ns, struct progress *progress,
+	     const struct keeper_watch *watch, struct keeper **ret, struct error *err)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
 	pthread_condattr_t monotonic;
@@ -115,6 +139,8 @@ keeper_start(struct guest *guest, uint64_t ttl_ns, struct progress *progress, st
 	k->guest = guest;
 	k->progress = progress;
 	k->ttl_ns = ttl_ns;
+	if (watch != NULL)
+		k->watch = *watch;
 	(void)pthread_mutex_init(&k->lock, NULL);
 	(void)pthread_condattr_init(&monotonic);
 	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -139,6 +165,17 @@ keeper_check(void *keeper, struct error *err)
 	*err = k->lost;
 	(void)pthread_mutex_unlock(&k->lock);
 	return err->code;
+}
+
+bool
+keeper_watch_failed(struct keeper *k)
+{
+	bool failed;
+
+	(void)pthread_mutex_lock(&k->lock);
+	failed = k->watch_failed;
+	(void)pthread_mutex_unlock(&k->lock);
+	return failed;
 }
 
 void

@@ -38,14 +38,23 @@ record_begin(struct record *r, const struct backup_job *job, const struct sessio
 	json_t *tags = bytes_array(job->tags, job->n_tags);
 
 	/* Both arrays are taken over, also on failure. */
-	fresh.json = json_pack("{s:s, s:s, s:o, s:o, s:[]}", "program", "holdfast " HF_VERSION,
-			       "host", job->host, "paths", paths_json, "tags", tags, "roots");
+	fresh.json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:[]}", "program", "holdfast " HF_VERSION,
+			       "type", order->backup_type, "host", job->host, "paths", paths_json,
+			       "tags", tags, "roots");
 	if (fresh.json == NULL)
 		return error_set(err, ERR_NO_MEMORY,
 				 "the host's name, a tag or a path cannot be kept");
 	fresh.paths = json_object_get(fresh.json, "paths");
 	*r = fresh;
 	return OK;
+}
+
+int
+record_base(struct record *r, const struct point *base, struct error *err)
+{
+	if (base == NULL || json_object_set_new(r->json, "base", json_string(base->id_text)) == 0)
+		return OK;
+	return error_no_memory(err);
 }
 
 static const json_t *

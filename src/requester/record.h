@@ -29,6 +29,8 @@ struct record {
 
 CHECKED int record_begin(struct record *r, const struct backup_job *job,
 			 const struct session_order *order, struct error *err);
+/* What an incremental backup goes on from; NULL: none. */
+CHECKED int record_base(struct record *r, const struct point *base, struct error *err);
 void record_done(struct record *r);
 
 /* What was moved, and what it was worth: the roots, each with its consistency. `roots` of both as

@@ -437,7 +437,7 @@ writer_backup_complete(struct writer *w, const char *point_id, struct error *err
 }
 
 void
-writer_abort(struct writer *w)
+writer_abort(struct writer *w, const struct error *cause)
 {
 	struct error last = w->last_error;
 
@@ -445,6 +445,17 @@ writer_abort(struct writer *w)
 	/* Why it had to be aborted is what people will ask for. */
 	if (last.code != OK)
 		w->last_error = last;
+	else if (cause != NULL && cause->code != OK)
+		w->last_error = *cause;
+}
+
+void
+writer_excuse(struct writer *w)
+{
+	if (w->last_error.code != ERR_WRITER_DIED)
+		return;
+	w->last_error = ERROR_INIT;
+	state_done(&w->state, EVENT_ABORT);
 }
 
 static json_t *

@@ -88,7 +88,12 @@ CHECKED int writer_check(struct writer *w, struct error *err);
 CHECKED int writer_post_copy(struct writer *w, struct component_tail **ret, struct error *err);
 /* The restore point is stored: logs may be released. */
 CHECKED int writer_backup_complete(struct writer *w, const char *point_id, struct error *err);
-void writer_abort(struct writer *w); /* best effort, bounded to a few seconds */
+/* Best effort, bounded to a few seconds. cause: what the backup failed of, if that was not this writer; it is then
+ * the writer's last error all the same, as people look for it there. NULL: nothing to be told. */
+void writer_abort(struct writer *w, const struct error *cause);
+/* Its program was killed on purpose, to end a wait: that it died is no failure of its own, and nothing of what
+ * it held is left. Anything else stays as it is. */
+void writer_excuse(struct writer *w);
 
 /* metadata: the component object of the restore point; map: {"OLD": "NEW"} or NULL. */
 CHECKED int writer_pre_restore(struct writer *w, const json_t *metadata, const char *target,

@@ -154,6 +154,15 @@ on_identify(void *self, const struct writer_request *request, json_t *reply, str
 	return pgwriter_put(reply, "metadata", metadata, err);
 }
 
+/* What these three differ in is the requester's: the history, and which logs may go. Every copy is complete, and
+ * which pages of it are new is found out by comparing. */
+static bool
+makes_type(const char *type)
+{
+	return strcmp(type, "full") == 0 || strcmp(type, "copy") == 0 ||
+	       strcmp(type, "incremental") == 0;
+}
+
 static int
 on_prepare_backup(void *self, const struct writer_request *request, json_t *reply,
 		  struct error *err)
@@ -166,10 +175,10 @@ on_prepare_backup(void *self, const struct writer_request *request, json_t *repl
 	int rc = json_opt_str(request->body, "backup_type", "full", &type, err);
 	if (rc < 0)
 		return rc;
-	if (strcmp(type, "full") != 0 && strcmp(type, "copy") != 0) {
+	if (!makes_type(type)) {
 		(void)error_set(err, ERR_WRITER_FAILED,
 				"the PostgreSQL writer makes no '%s' backups", type);
-		return error_hint(err, "ask for 'full' or 'copy'");
+		return error_hint(err, "ask for 'full', 'incremental' or 'copy'");
 	}
 	rc = look(w, &limit, err);
 	if (rc < 0)

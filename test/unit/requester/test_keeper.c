@@ -66,7 +66,7 @@ test_ten_to_a_time_to_live(void **state)
 	uint64_t start_ns = clock_boot_ns();
 
 	(void)state;
-	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, &k, &err), OK);
+	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, NULL, &k, &err), OK);
 	assert_true(reaches(&c.kept, 5));
 	/* Not sooner than every tenth; later only as far as the machine is busy. */
 	assert_true(clock_boot_ns() - start_ns >= 5 * TTL_NS / 10);
@@ -85,12 +85,45 @@ test_a_lost_one_cancels(void **state)
 
 	(void)state;
 	atomic_store(&c.lost, true);
-	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, &k, &err), OK);
+	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, NULL, &k, &err), OK);
 	assert_true(reaches(&c.cancelled, 1));
 	assert_int_equal(keeper_check(k, &err), ERR_LEASE_ENDED);
 	assert_string_equal(err.msg, "it is gone");
 	keeper_stop(k);
 	assert_int_equal(atomic_load(&c.kept), 1);
+}
+
+static int
+look_once(void *arg, struct error *err)
+{
+	struct counting *c = arg;
+
+	if (!atomic_load(&c->lost))
+		return OK;
+	return error_set(err, ERR_CONTEXT_LOST, "the other end is gone");
+}
+
+/* What is lost beside the guest stops it too, also when keep-alives do not count any more. */
+static void
+test_what_is_watched_cancels(void **state)
+{
+	struct counting c = {.guest = {.ops = &ops}};
+	const struct keeper_watch watch = {look_once, &c};
+	struct progress progress = {0};
+	struct error err = ERROR_INIT;
+	struct keeper *k;
+
+	(void)state;
+	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, &watch, &k, &err), OK);
+	assert_true(reaches(&c.kept, 1));
+	assert_false(keeper_watch_failed(k));
+	keeper_leave(k);
+	atomic_store(&c.lost, true);
+	assert_true(reaches(&c.cancelled, 1));
+	assert_int_equal(keeper_check(k, &err), ERR_CONTEXT_LOST);
+	assert_true(keeper_watch_failed(k));
+	keeper_stop(k);
+	assert_int_equal(atomic_load(&c.cancelled), 1);
 }
 
 /* Once the lease is being finished a keep-alive may come too late, and nothing is wrong. */
@@ -103,7 +136,7 @@ test_after_the_end_nothing_counts(void **state)
 	struct keeper *k;
 
 	(void)state;
-	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, &k, &err), OK);
+	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, NULL, &k, &err), OK);
 	keeper_leave(k);
 	atomic_store(&c.lost, true);
 	keeper_stop(k);
@@ -120,7 +153,7 @@ test_the_wish_to_stop_is_passed_on(void **state)
 	struct keeper *k;
 
 	(void)state;
-	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, &k, &err), OK);
+	assert_int_equal(keeper_start(&c.guest, TTL_NS, &progress, NULL, &k, &err), OK);
 	atomic_store(&progress.cancelled, true);
 	assert_true(reaches(&c.cancelled, 1));
 	/* Nothing was lost: it is the user's doing. */
@@ -135,6 +168,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ten_to_a_time_to_live),
 		cmocka_unit_test(test_a_lost_one_cancels),
+		cmocka_unit_test(test_what_is_watched_cancels),
 		cmocka_unit_test(test_after_the_end_nothing_counts),
 		cmocka_unit_test(test_the_wish_to_stop_is_passed_on),
 	};

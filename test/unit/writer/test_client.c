@@ -129,11 +129,22 @@ test_good(void **arg)
 	assert_int_equal(run_to_snapshot(w, &err), OK);
 	assert_int_equal(writer_state_of(w), WRITER_WAITING_FOR_BACKUP_COMPLETE);
 	assert_int_equal(writer_thaw(w, &err), OK);
-	writer_abort(w);
-	writer_abort(w);
+	writer_abort(w, NULL);
+	writer_abort(w, NULL);
 	assert_int_equal(writer_thaw(w, &err), OK);
 	assert_int_equal(writer_state_of(w), WRITER_STABLE);
 	assert_string_equal(writer_state_text(writer_state_of(w)), "Stable");
+
+	/* What the backup was given up for is kept as its last error, and gone with the next backup. */
+	const struct error cause = {.code = ERR_CONTEXT_LOST, .msg = "the channel was cut"};
+	assert_int_equal(run_to_snapshot(w, &err), OK);
+	writer_abort(w, &cause);
+	assert_int_equal(writer_state_of(w), WRITER_STABLE);
+	assert_int_equal(writer_last_error(w)->code, ERR_CONTEXT_LOST);
+	assert_int_equal(run_to_snapshot(w, &err), OK);
+	assert_int_equal(writer_last_error(w)->code, OK);
+	writer_abort(w, NULL);
+	assert_int_equal(writer_last_error(w)->code, OK);
 
 	/* Out of order: refused here, and the writer is none the worse for it. */
 	assert_int_equal(writer_freeze(w, clock_boot_ns() + LONG_NS, &err), ERR_BAD_STATE);
@@ -156,7 +167,7 @@ test_restore(void **arg)
 	assert_int_equal(writer_pre_restore(w, metadata, "/bad", NULL, &err), ERR_TARGET);
 	assert_string_equal(err.msg, "writer 'good': not there");
 	assert_int_equal(writer_state_of(w), WRITER_FAILED_AT_PRE_RESTORE);
-	writer_abort(w);
+	writer_abort(w, NULL);
 	assert_int_equal(writer_last_error(w)->code, ERR_TARGET);
 	json_decref(metadata);
 	writer_close(w);
@@ -263,7 +274,7 @@ meet(const struct hostile *h)
 				 h->code);
 		/* A dead one cannot be thawed, a live one can. */
 		assert_int_equal(writer_thaw(w, &again), h->killed ? h->code : OK);
-		writer_abort(w);
+		writer_abort(w, NULL);
 		assert_int_equal(writer_last_error(w)->code, h->code);
 		assert_int_equal(writer_state_of(w), h->killed ? h->state : WRITER_STABLE);
 	}
@@ -393,7 +404,7 @@ test_lost_is_seen(void **arg)
 	assert_int_equal(writer_state_of(w), WRITER_FAILED_AT_BACKUP_COMPLETE);
 	/* It stays so however often one looks, until the abort. */
 	assert_int_equal(writer_check(w, &err), ERR_DB_SESSION_LOST);
-	writer_abort(w);
+	writer_abort(w, NULL);
 	assert_int_equal(writer_check(w, &err), OK);
 	assert_int_equal(writer_identify(w, &err), OK);
 	assert_int_equal(writer_prepare_backup(w, "full", &err), OK);
