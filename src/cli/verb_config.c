@@ -24,6 +24,8 @@ value_text(const struct setting_view *v, char *text, size_t size)
 		value_format_size(v->number, text);
 	else if (v->n > 0 && v->option != NULL && v->option->type == OPTION_TYPE_DURATION)
 		value_format_duration(v->number, text);
+	else if (v->n > 0 && v->option != NULL && v->option->type == OPTION_TYPE_DURATION_MS)
+		value_format_duration_ms(v->number, text);
 	else
 		for (size_t i = 0; i < v->n && size - n > 8; i++) {
 			(void)text_printf(text + n, size - n, "%s%s", i > 0 ? " " : "",
@@ -38,7 +40,8 @@ has_number(const struct setting_view *v)
 {
 	return v->option != NULL && v->n > 0 &&
 	       (v->option->type == OPTION_TYPE_NUMBER || v->option->type == OPTION_TYPE_SIZE ||
-		v->option->type == OPTION_TYPE_DURATION);
+		v->option->type == OPTION_TYPE_DURATION ||
+		v->option->type == OPTION_TYPE_DURATION_MS);
 }
 
 static void
@@ -63,7 +66,8 @@ put_row(struct table *t, const struct setting_view *v)
 {
 	const char *unit = v->option != NULL ? option_unit(v->option) : "";
 	bool scaled = v->option != NULL && (v->option->type == OPTION_TYPE_SIZE ||
-					    v->option->type == OPTION_TYPE_DURATION);
+					    v->option->type == OPTION_TYPE_DURATION ||
+					    v->option->type == OPTION_TYPE_DURATION_MS);
 	char text[VALUE_TEXT_MAX + SETTING_TEXT_MAX];
 
 	table_cell(t, "%s.%s", v->section, v->key);

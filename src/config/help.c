@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/option_named.h"
 #include "config/prose.h"
 #include "config/value.h"
 
@@ -168,6 +169,10 @@ help_option_range(struct buf *b, const struct option_def *o, struct error *err)
 	case OPTION_TYPE_DURATION:
 		return buf_printf(b, err, "duration, %s to %s", value_format_duration(o->min, low),
 				  value_format_duration(o->max, high));
+	case OPTION_TYPE_DURATION_MS:
+		return buf_printf(b, err, "duration, %s to %s",
+				  value_format_duration_ms(o->min, low),
+				  value_format_duration_ms(o->max, high));
 	case OPTION_TYPE_CHOICE:
 		r = OK;
 		for (size_t i = 0; r == OK && o->choices[i] != NULL; i++)
@@ -179,7 +184,7 @@ help_option_range(struct buf *b, const struct option_def *o, struct error *err)
 }
 
 static int
-setting(struct buf *b, const struct option_def *o, struct error *err)
+setting(struct buf *b, const struct option_def *o, bool with_env, struct error *err)
 {
 	CLEAN(buf_done) struct buf text = BUF_INIT(HELP_MAX);
 	char env[96];
@@ -205,7 +210,7 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 			       : o->fallback[0] != '\0' ? o->fallback
 							: "none",
 			       13, 13, err);
-	if (r == OK)
+	if (r == OK && with_env)
 		r = buf_printf(b, err, "    Environment: %s%s%s\n", o->env != NULL ? o->env : "",
 			       o->env != NULL ? " or " : "", option_env(o, env, sizeof(env)));
 	return r;
@@ -214,6 +219,7 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 int
 help_settings(struct buf *b, struct error *err)
 {
+	const struct option_def *o;
 	int r = prose_wrap(b,
 			   "Settings come from the configuration file, the environment, --option "
 			   "SECTION.KEY=VALUE, and flags of their own; later ones win. Sizes are "
@@ -221,6 +227,8 @@ help_settings(struct buf *b, struct error *err)
 			   0, 0, err);
 
 	for (int id = OPTION_NONE + 1; r == OK && id < OPTION_COUNT; id++)
-		r = setting(b, option_of((enum option_id)id), err);
+		r = setting(b, option_of((enum option_id)id), /* with_env= */ true, err);
+	for (size_t i = 0; r == OK && (o = option_named_at(i)) != NULL; i++)
+		r = setting(b, o, /* with_env= */ false, err);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "config/config_file.h"
 #include "config/help.h"
+#include "config/option_named.h"
 #include "config/prose.h"
 
 enum { PAGE_NAME_MAX = 64 };
@@ -227,7 +228,7 @@ man_overview(struct buf *b, struct error *err)
 }
 
 static int
-setting(struct buf *b, const struct option_def *o, struct error *err)
+setting(struct buf *b, const struct option_def *o, bool with_env, struct error *err)
 {
 	CLEAN(buf_done) struct buf text = BUF_INIT(HELP_MAX);
 	char env[96];
@@ -246,6 +247,8 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 		r = buf_printf(b, err, ".It Cm %s\n", o->key);
 	if (r == OK)
 		r = prose_mdoc(b, (const char *)text.p, err);
+	if (!with_env)
+		return r;
 	if (r == OK)
 		r = buf_printf(b, err, "Environment:\n");
 	if (r == OK && o->env != NULL)
@@ -256,6 +259,7 @@ setting(struct buf *b, const struct option_def *o, struct error *err)
 static int
 section(struct buf *b, const struct option_section *s, struct error *err)
 {
+	const struct option_def *o;
 	int r = buf_printf(b, err, ".Ss [%s]\n", s->name);
 
 	if (r == OK)
@@ -264,7 +268,10 @@ section(struct buf *b, const struct option_section *s, struct error *err)
 		r = buf_printf(b, err, ".Bl -tag -width Ds\n");
 	for (int id = OPTION_NONE + 1; r == OK && id < OPTION_COUNT; id++)
 		if (strcmp(option_of((enum option_id)id)->section, s->name) == 0)
-			r = setting(b, option_of((enum option_id)id), err);
+			r = setting(b, option_of((enum option_id)id), /* with_env= */ true, err);
+	for (size_t i = 0; r == OK && (o = option_named_at(i)) != NULL; i++)
+		if (strcmp(o->section, s->name) == 0)
+			r = setting(b, o, /* with_env= */ false, err);
 	return r == OK ? buf_printf(b, err, ".El\n") : r;
 }
 
@@ -294,6 +301,8 @@ man_settings(struct buf *b, struct error *err)
 			"they are.",
 			err);
 	for (size_t i = 0; r == OK && (s = option_section_at(i)) != NULL; i++)
+		r = section(b, s, err);
+	for (size_t i = 0; r == OK && (s = option_named_section_at(i)) != NULL; i++)
 		r = section(b, s, err);
 	return r == OK ? buf_printf(b, err,
 				    ".Sh FILES\n"

@@ -103,6 +103,8 @@ option_unit(const struct option_def *option)
 		return "bytes";
 	case OPTION_TYPE_DURATION:
 		return "seconds";
+	case OPTION_TYPE_DURATION_MS:
+		return "milliseconds";
 	case OPTION_TYPE_NUMBER:
 		return option->unit;
 	default:
@@ -121,6 +123,7 @@ option_type_name(enum option_type type)
 	case OPTION_TYPE_SIZE:
 		return "size";
 	case OPTION_TYPE_DURATION:
+	case OPTION_TYPE_DURATION_MS:
 		return "duration";
 	case OPTION_TYPE_STRING:
 		return "text";

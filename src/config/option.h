@@ -80,6 +80,7 @@ enum option_type {
 	OPTION_TYPE_NUMBER,
 	OPTION_TYPE_SIZE, /* value in bytes */
 	OPTION_TYPE_DURATION, /* value in seconds */
+	OPTION_TYPE_DURATION_MS, /* value in milliseconds */
 	OPTION_TYPE_STRING,
 	OPTION_TYPE_PATH,
 	OPTION_TYPE_CHOICE,
@@ -92,7 +93,7 @@ struct option_def {
 	const char *alias; /* the key by a name that administrators know from elsewhere; or NULL */
 	enum option_type type;
 	const char *unit; /* of a NUMBER: "threads"; "" none */
-	uint64_t min, max; /* NUMBER, SIZE, DURATION; max 0: no bound */
+	uint64_t min, max; /* NUMBER, SIZE, both DURATIONs; max 0: no bound */
 	const char *fallback; /* default; "" unset */
 	const char
 		*fallback_note; /* when it depends on the machine: what it is, in words; or NULL */

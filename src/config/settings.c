@@ -2,7 +2,7 @@
 
 /*
  * Storage and checking of values. One struct value for each entry of the table, indexed by its
- * id, and a short list of values for writers the table does not know.
+ * id, and a list of values of sections with names in them and of writers the table does not know.
  */
 #include "config/settings.h"
 
@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "config/option_named.h"
 #include "config/value.h"
 
 enum { NAME_SIZE = 64 };
@@ -24,8 +25,9 @@ struct value {
 	uint64_t number;
 };
 
-/* A setting of a writer the table does not know. */
+/* A setting of a section with a name in it, or of a writer the table does not know. */
 struct foreign {
+	const struct option_def *option; /* NULL: of such a writer */
 	char *section;
 	char *key;
 	struct value value;
@@ -82,6 +84,10 @@ check_range(const struct option_def *o, uint64_t number, struct error *err)
 		value_format_duration(o->min, low);
 		value_format_duration(o->max, high);
 		break;
+	case OPTION_TYPE_DURATION_MS:
+		value_format_duration_ms(o->min, low);
+		value_format_duration_ms(o->max, high);
+		break;
 	default:
 		(void)text_printf(low, sizeof(low), "%" PRIu64, o->min);
 		(void)text_printf(high, sizeof(high), "%" PRIu64, o->max);
@@ -130,6 +136,9 @@ check_value(const struct option_def *o, const char *text, uint64_t *ret_number, 
 	case OPTION_TYPE_DURATION:
 		r = value_parse_duration(text, &number, err);
 		break;
+	case OPTION_TYPE_DURATION_MS:
+		r = value_parse_duration_ms(text, &number, err);
+		break;
 	case OPTION_TYPE_CHOICE:
 		r = check_choice(o, text, err);
 		break;
@@ -139,7 +148,7 @@ check_value(const struct option_def *o, const char *text, uint64_t *ret_number, 
 		break;
 	}
 	if (r == OK && (o->type == OPTION_TYPE_NUMBER || o->type == OPTION_TYPE_SIZE ||
-			o->type == OPTION_TYPE_DURATION))
+			o->type == OPTION_TYPE_DURATION || o->type == OPTION_TYPE_DURATION_MS))
 		r = check_range(o, number, err);
 	if (r != OK)
 		return r;
@@ -250,53 +259,156 @@ is_foreign(const char *section)
 	return true;
 }
 
+static struct foreign *
+foreign_find(struct settings *s, const char *section, const char *key)
+{
+	for (size_t i = 0; i < s->n_foreign; i++)
+		if (strcmp(s->foreign[i].section, section) == 0 &&
+		    strcmp(s->foreign[i].key, key) == 0)
+			return &s->foreign[i];
+	return NULL;
+}
+
+static int
+foreign_add(struct settings *s, const char *section, const char *key,
+	    const struct option_def *option, struct foreign **ret, struct error *err)
+{
+	CLEAN(free_ptr) char *section_copy = strdup(section);
+	CLEAN(free_ptr) char *key_copy = strdup(key);
+	struct foreign *all;
+
+	if (s->n_foreign >= SETTING_FOREIGN_MAX)
+		return error_set(err, ERR_LIMIT, "more than %d settings of groups and writers",
+				 SETTING_FOREIGN_MAX);
+	all = realloc(s->foreign, (s->n_foreign + 1) * sizeof(*all));
+	if (all != NULL)
+		s->foreign = all;
+	if (section_copy == NULL || key_copy == NULL || all == NULL)
+		return error_no_memory(err);
+	all[s->n_foreign] = (struct foreign){
+		.option = option, .section = STEAL_PTR(section_copy), .key = STEAL_PTR(key_copy)};
+	*ret = &all[s->n_foreign++];
+	return OK;
+}
+
+/* Give a value that was checked already. An empty one unsets. */
+static int
+foreign_give(struct foreign *f, const char *value, uint64_t number, enum setting_source source,
+	     const char *origin, struct error *err)
+{
+	struct value fresh = {.source = source, .number = number};
+
+	if (value_add(&fresh, value, origin, err) < 0) {
+		value_clear(&fresh);
+		return ERR_NO_MEMORY;
+	}
+	if (value[0] == '\0' && f->option != NULL) {
+		free(fresh.texts[0]);
+		fresh.n = 0;
+	}
+	value_clear(&f->value);
+	f->value = fresh;
+	return OK;
+}
+
 static int
 foreign_set(struct settings *s, const char *section, const char *key, const char *value,
 	    enum setting_source source, const char *origin, struct error *err)
 {
-	struct foreign *f = NULL;
+	struct foreign *f = foreign_find(s, section, key);
+	int r = OK;
 
 	if (strlen(value) > SETTING_TEXT_MAX)
 		return error_set(err, ERR_LIMIT, "%s: %s.%s: longer than %d bytes", origin, section,
 				 key, SETTING_TEXT_MAX);
-	for (size_t i = 0; i < s->n_foreign && f == NULL; i++)
-		if (strcmp(s->foreign[i].section, section) == 0 &&
-		    strcmp(s->foreign[i].key, key) == 0)
-			f = &s->foreign[i];
-	if (f == NULL) {
-		if (s->n_foreign >= SETTING_FOREIGN_MAX)
-			return error_set(err, ERR_LIMIT, "%s: more than %d settings of writers",
-					 origin, SETTING_FOREIGN_MAX);
-		CLEAN(free_ptr) char *section_copy = strdup(section);
-		CLEAN(free_ptr) char *key_copy = strdup(key);
-		struct foreign *all = realloc(s->foreign, (s->n_foreign + 1) * sizeof(*all));
-
-		if (all != NULL)
-			s->foreign = all;
-		if (section_copy == NULL || key_copy == NULL || all == NULL)
-			return error_no_memory(err);
-		f = &all[s->n_foreign++];
-		*f = (struct foreign){.section = STEAL_PTR(section_copy),
-				      .key = STEAL_PTR(key_copy)};
-	}
-	if (source < f->value.source)
-		return OK;
-	value_clear(&f->value);
-	f->value.source = source;
-	return value_add(&f->value, value, origin, err);
+	if (f == NULL)
+		r = foreign_add(s, section, key, NULL, &f, err);
+	if (r < 0)
+		return error_prefix(err, "%s", origin);
+	return source < f->value.source ? OK : foreign_give(f, value, 0, source, origin, err);
 }
 
-/* Where the alias of a duration comes from, it is a number of seconds. */
+/* The first mention of a section with a name in it: all that may stand there gets its default. */
 static int
-set_seconds(struct settings *s, enum option_id id, const char *value, enum setting_source source,
-	    const char *origin, struct error *err)
+named_begin(struct settings *s, const char *section, struct error *err)
 {
-	char text[32];
+	const struct option_section *form = option_named_section(section);
+	const struct option_def *o;
+	int r = OK;
 
-	if (option_of(id)->type != OPTION_TYPE_DURATION ||
-	    !text_printf(text, sizeof(text), "%ss", value))
-		return settings_set(s, id, value, source, origin, err);
-	return settings_set(s, id, text, source, origin, err);
+	for (size_t i = 0; i < s->n_foreign; i++)
+		if (strcmp(s->foreign[i].section, section) == 0)
+			return OK;
+	for (size_t i = 0; r == OK && (o = option_named_at(i)) != NULL; i++) {
+		struct foreign *f;
+		uint64_t number = 0;
+
+		if (strcmp(o->section, form->name) != 0)
+			continue;
+		r = foreign_add(s, section, o->key, o, &f, err);
+		if (r == OK && o->fallback[0] != '\0')
+			r = check_value(o, o->fallback, &number, err);
+		if (r == OK)
+			r = foreign_give(f, o->fallback, number, SETTING_DEFAULT, "default", err);
+	}
+	return r;
+}
+
+static int
+named_set(struct settings *s, const char *section, const struct option_def *o, const char *value,
+	  enum setting_source source, const char *origin, struct error *err)
+{
+	struct foreign *f;
+	uint64_t number = 0;
+	bool unset = value[0] == '\0' && o->fallback[0] == '\0';
+	int r = unset ? OK : check_value(o, value, &number, err);
+
+	if (r == OK)
+		r = named_begin(s, section, err);
+	if (r < 0) {
+		blame(source, err);
+		return error_prefix(err, "%s: %s.%s", origin, section, o->key);
+	}
+	f = foreign_find(s, section, o->key);
+	if (source == SETTING_FILE && f->value.source == SETTING_FILE)
+		return error_set(err, ERR_CONFIG, "%s: %s.%s was given at %s already", origin,
+				 section, o->key, f->value.origin);
+	return source < f->value.source ? OK : foreign_give(f, value, number, source, origin, err);
+}
+
+/* Where an alias comes from, a duration is a bare number, of seconds or milliseconds. Returns the
+ * value to take: `value`, or what is in text. */
+static const char *
+alias_value(const struct option_def *o, const char *key, const char *value, char *text, size_t size)
+{
+	const char *unit = o->type == OPTION_TYPE_DURATION_MS ? "ms"
+			   : o->type == OPTION_TYPE_DURATION  ? "s"
+							      : NULL;
+
+	if (!option_is_alias(o, key) || unit == NULL || value[0] == '\0' ||
+	    strspn(value, "0123456789") != strlen(value) ||
+	    !text_printf(text, size, "%s%s", value, unit))
+		return value;
+	return text;
+}
+
+static int
+unknown(const char *section, const char *key, enum setting_source source, const char *origin,
+	struct error *err)
+{
+	char nearest[NAME_SIZE];
+
+	error_set(err, ERR_CONFIG, "%s: there is no setting '%s.%s'", origin, section, key);
+	blame(source, err);
+	if (option_named_is_meant(section) && option_named_section(section) == NULL)
+		return error_hint(err,
+				  "sections are [group.NAME] and [group.NAME.copy.COPY]; a name is "
+				  "letters, digits, '_' and '-', at most %d",
+				  OPTION_NAMED_NAME_MAX);
+	if (option_named_nearest(section, key, nearest, sizeof(nearest)) != NULL ||
+	    option_nearest(section, key, nearest, sizeof(nearest)) != NULL)
+		return error_hint(err, "did you mean '%s'?", nearest);
+	return error_hint(err, "'holdfast help settings' lists them all");
 }
 
 int
@@ -304,20 +416,19 @@ settings_set_named(struct settings *s, const char *section, const char *key, con
 		   enum setting_source source, const char *origin, struct error *err)
 {
 	const struct option_def *o = option_find(section, key);
-	char nearest[NAME_SIZE];
+	char text[32];
 
-	if (o != NULL && option_is_alias(o, key) && strspn(value, "0123456789") == strlen(value))
-		return set_seconds(s, option_id_of(o), value, source, origin, err);
 	if (o != NULL)
-		return settings_set(s, option_id_of(o), value, source, origin, err);
+		return settings_set(s, option_id_of(o),
+				    alias_value(o, key, value, text, sizeof(text)), source, origin,
+				    err);
+	o = option_named_find(section, key);
+	if (o != NULL)
+		return named_set(s, section, o, alias_value(o, key, value, text, sizeof(text)),
+				 source, origin, err);
 	if (is_foreign(section))
 		return foreign_set(s, section, key, value, source, origin, err);
-
-	error_set(err, ERR_CONFIG, "%s: there is no setting '%s.%s'", origin, section, key);
-	blame(source, err);
-	if (option_nearest(section, key, nearest, sizeof(nearest)) != NULL)
-		return error_hint(err, "did you mean '%s'?", nearest);
-	return error_hint(err, "'holdfast help settings' lists them all");
+	return unknown(section, key, source, origin, err);
 }
 
 int
@@ -422,9 +533,10 @@ settings_at(const struct settings *s, size_t n, struct setting_view *ret)
 	} else if (n - (OPTION_COUNT - 1) < s->n_foreign) {
 		const struct foreign *f = &s->foreign[n - (OPTION_COUNT - 1)];
 
+		view.option = f->option;
 		view.section = f->section;
 		view.key = f->key;
-		view.secret = looks_secret(f->key);
+		view.secret = f->option != NULL ? f->option->secret : looks_secret(f->key);
 		v = &f->value;
 	} else {
 		return false;

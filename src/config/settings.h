@@ -10,7 +10,8 @@
  * source its values add up.
  *
  * Sections [writer.NAME] of writers that the table does not know are kept as they are, for that
- * writer to check. Filled by one thread, then only read.
+ * writer to check. Sections with a name in them ("[group.NAME]", config/option_named.h) exist from
+ * their first setting on, with the defaults of all others. Filled by one thread, then only read.
  */
 #ifndef HF_CONFIG_SETTINGS_H
 #define HF_CONFIG_SETTINGS_H
@@ -31,7 +32,7 @@ enum setting_source {
 	SETTING_FLAG,
 };
 
-enum { SETTING_LIST_MAX = 4096, SETTING_TEXT_MAX = 4096, SETTING_FOREIGN_MAX = 256 };
+enum { SETTING_LIST_MAX = 4096, SETTING_TEXT_MAX = 4096, SETTING_FOREIGN_MAX = 4096 };
 
 struct settings;
 
@@ -45,7 +46,7 @@ struct setting_view {
 	bool secret;
 	size_t n; /* values: 0 unset, 1, or more for a list */
 	char *const *values; /* as they were written */
-	uint64_t number; /* BOOL, NUMBER, SIZE (bytes), DURATION (seconds) */
+	uint64_t number; /* BOOL, NUMBER, SIZE (bytes), DURATION (seconds), DURATION_MS */
 };
 
 /* All defaults. */

@@ -106,14 +106,16 @@ value_parse_size(const char *text, uint64_t *ret_bytes, struct error *err)
 	return OK;
 }
 
-int
-value_parse_duration(const char *text, uint64_t *ret_s, struct error *err)
+/* A sum of numbers with units. `names` are those units, for messages. */
+static int
+parse_duration(const char *text, const struct unit *units, size_t n_units, const char *names,
+	       uint64_t *ret, struct error *err)
 {
 	const char *p = text;
 	uint64_t total = 0;
 
 	if (strcmp(text, "0") == 0) {
-		*ret_s = 0;
+		*ret = 0;
 		return OK;
 	}
 	do {
@@ -125,18 +127,36 @@ value_parse_duration(const char *text, uint64_t *ret_s, struct error *err)
 			return error_set(err, ERR_CONFIG, "'%s' is not a duration, as in 1h30m",
 					 text);
 		len = strcspn(p, "0123456789");
-		unit = find_unit(duration_units, ARRAY_SIZE(duration_units), p, len);
+		unit = find_unit(units, n_units, p, len);
 		if (unit == NULL)
-			return error_set(err, ERR_CONFIG,
-					 "'%s': give the unit: s, m, h, d, w or y, as in 1h30m",
-					 text);
+			return error_set(err, ERR_CONFIG, "'%s': give the unit: %s, as in 1h30m",
+					 text, names);
 		if (__builtin_mul_overflow(v, unit->factor, &v) ||
 		    __builtin_add_overflow(total, v, &total))
 			return error_set(err, ERR_CONFIG, "'%s' is too long", text);
 		p += len;
 	} while (*p != '\0');
-	*ret_s = total;
+	*ret = total;
 	return OK;
+}
+
+int
+value_parse_duration(const char *text, uint64_t *ret_s, struct error *err)
+{
+	return parse_duration(text, duration_units, ARRAY_SIZE(duration_units),
+			      "s, m, h, d, w or y", ret_s, err);
+}
+
+int
+value_parse_duration_ms(const char *text, uint64_t *ret_ms, struct error *err)
+{
+	struct unit units[ARRAY_SIZE(duration_units) + 1] = {{"ms", 1}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(duration_units); i++)
+		units[i + 1] = (struct unit){duration_units[i].name,
+					     duration_units[i].factor * 1000};
+	return parse_duration(text, units, ARRAY_SIZE(units), "ms, s, m, h, d, w or y", ret_ms,
+			      err);
 }
 
 int
@@ -185,5 +205,18 @@ value_format_duration(uint64_t s, char text[VALUE_TEXT_MAX])
 		n += (size_t)wrote;
 		s -= v * duration_units[i].factor;
 	}
+	return text;
+}
+
+char *
+value_format_duration_ms(uint64_t ms, char text[VALUE_TEXT_MAX])
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	if (ms >= 1000 || ms == 0)
+		n = strlen(value_format_duration(ms / 1000, text));
+	if (ms % 1000 != 0)
+		(void)snprintf(text + n, VALUE_TEXT_MAX - n, "%" PRIu64 "ms", ms % 1000);
 	return text;
 }

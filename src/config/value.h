@@ -22,10 +22,13 @@ CHECKED int value_parse_size(const char *text, uint64_t *ret_bytes, struct error
 /* s, m, h, d, w, y (365 days), also in a row as in "1h30m"; "0" needs no unit. */
 CHECKED int value_parse_duration(const char *text, uint64_t *ret_s, struct error *err);
 /* yes, true, on, 1; no, false, off, 0 */
+/* As above, and "ms". */
+CHECKED int value_parse_duration_ms(const char *text, uint64_t *ret_ms, struct error *err);
 CHECKED int value_parse_bool(const char *text, bool *ret, struct error *err);
 
 /* The shortest exact form that parses back to the same value; returns text. */
 char *value_format_size(uint64_t bytes, char text[VALUE_TEXT_MAX]);
 char *value_format_duration(uint64_t s, char text[VALUE_TEXT_MAX]);
+char *value_format_duration_ms(uint64_t ms, char text[VALUE_TEXT_MAX]);
 
 #endif

@@ -5,9 +5,13 @@
 
 #include <string.h>
 
+static const struct engine *const engines[] = {&engine_postgresql};
+
 const struct engine *
 engine_find(const char *name)
 {
-	(void)name;
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++)
+		if (strcmp(engines[i]->name, name) == 0)
+			return engines[i];
 	return NULL;
 }

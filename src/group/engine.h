@@ -50,6 +50,7 @@ struct copy_slot {
 struct copy_facts {
 	enum err failure; /* OK: it answered. Else nothing below is known, and message says why */
 	char message[256];
+	bool starting; /* the failure is that the server is starting up, and takes nobody in yet */
 	uint64_t asked_ns; /* how long the answer took */
 
 	enum copy_role role;

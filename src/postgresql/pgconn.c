@@ -24,6 +24,7 @@ enum { CANCEL_LIMIT_S = 3, LAST_WORDS_MAX = 256, KEEPALIVE_TIME_S = 10, DEAD_AFT
 struct pgconn {
 	PGconn *pq;
 	const char *section; /* of the target, while connecting */
+	char *ret_login_state; /* likewise */
 	bool waiting; /* a statement was sent, and its end is not here */
 	PGresult *first; /* its first result, while waiting */
 	char sqlstate[SQLSTATE_LEN + 1];
@@ -110,6 +111,8 @@ login_failed(const struct pgconn *c, struct error *err)
 
 	if (sqlstate_in_text(message, state, &sentence)) {
 		enum err code = sqlstate_code(state, &hint);
+		if (c->ret_login_state != NULL)
+			memcpy(c->ret_login_state, state, SQLSTATE_LEN + 1);
 		/* Whatever ended it, there was no session yet that could be lost. */
 		if (code == ERR_DB_SESSION_LOST)
 			code = ERR_DB_CONNECT;
@@ -224,6 +227,9 @@ pgconn_open(const struct pgconn_target *target, const struct pgconn_limit *limit
 		return error_no_memory(err);
 	l.deadline_ns = MIN(l.deadline_ns, clock_boot_ns() + timeout_s * NS_PER_S);
 	c->section = target->section;
+	c->ret_login_state = target->ret_login_state;
+	if (c->ret_login_state != NULL)
+		c->ret_login_state[0] = 0;
 	int rc = connect_start(c, target, err);
 	if (rc == OK)
 		rc = connect_wait(c, &l, err);
@@ -236,6 +242,7 @@ pgconn_open(const struct pgconn_target *target, const struct pgconn_limit *limit
 				  0, NULL, NULL, err);
 	}
 	c->section = NULL;
+	c->ret_login_state = NULL;
 	if (rc < 0) {
 		pgconn_close(c);
 		return rc;

@@ -41,6 +41,9 @@ struct pgconn_target {
 	 * dead_after_s, 0: 30 s. Neither means anything on a socket of this machine. */
 	unsigned keepalive_time_s;
 	unsigned dead_after_s;
+	/* SQLSTATE_LEN + 1 bytes for why the server refused the login, "" if it did not say; NULL:
+	 * nobody wants it. */
+	char *ret_login_state;
 	bool replication; /* a physical walsender, which understands the replication commands */
 };
 

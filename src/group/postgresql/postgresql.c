@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* PostgreSQL as an engine of groups: the table. What is in it is in the files beside this one. */
+#include "group/engine.h"
+
+#include "group/postgresql/look.h"
+#include "postgresql/walrange.h"
+
+_Static_assert((int)ENGINE_POSITION_MAX > (int)WALRANGE_LSN_LEN, "a position has room");
+
+static char *
+position_text(uint64_t position, char text[ENGINE_POSITION_MAX])
+{
+	return walrange_format_lsn(position, text);
+}
+
+static bool
+position_parse(const char *text, uint64_t *ret)
+{
+	return walrange_parse_lsn(text, ret);
+}
+
+const struct engine engine_postgresql = {
+	.name = "postgresql",
+	.writer = "postgresql",
+	.look = look_copy,
+	.position_text = position_text,
+	.position_parse = position_parse,
+};

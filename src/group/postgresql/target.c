@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Names and numbers; no I/O. */
+#include "group/postgresql/target.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+void
+target_of(const struct group *g, const struct group_copy *c, const char *application,
+	  struct target *ret)
+{
+	*ret = (struct target){0};
+	(void)text_printf(ret->section, sizeof(ret->section), "group.%s.copy.%s", g->name, c->name);
+	ret->pg = (struct pgconn_target){
+		.host = c->host,
+		.port = c->port,
+		.user = c->user,
+		.database = c->database,
+		.passfile = c->passfile,
+		.sslmode = c->sslmode,
+		.sslrootcert = c->sslrootcert,
+		.sslcert = c->sslcert,
+		.sslkey = c->sslkey,
+		.application = application,
+		.section = ret->section,
+		.keepalive_time_s = (unsigned)((g->keepalive_time_ns + NS_PER_S - 1) / NS_PER_S),
+	};
+}
+
+/* FNV-1a: any function would do that everybody has and nobody changes. */
+uint32_t
+target_lock_number(const char *group)
+{
+	uint32_t h = UINT32_C(2166136261);
+
+	for (const char *p = group; *p != '\0'; p++)
+		h = (h ^ (unsigned char)*p) * UINT32_C(16777619);
+	return h;
+}
+
+char *
+target_lock_text(uint32_t number, char text[16])
+{
+	(void)snprintf(text, 16, "%" PRId32, (int32_t)number);
+	return text;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From a copy of a group to where libpq connects, in one place: who asks, as what, with which
+ * keep-alives. And what several of us have to agree on to find each other in the server.
+ */
+#ifndef HF_GROUP_POSTGRESQL_TARGET_H
+#define HF_GROUP_POSTGRESQL_TARGET_H
+
+#include "group/group.h"
+#include "postgresql/pgconn.h"
+
+/* The two numbers of the advisory lock that a backup context holds: this one, and that of its group. */
+enum { TARGET_LOCK_CLASS = 0x484f4c44 /* "HOLD" */ };
+/* A context's application_name begins so; then GROUP, COPY, "by", HOST. */
+#define TARGET_CONTEXT_NAME "holdfast backup"
+
+struct target {
+	struct pgconn_target pg;
+	char section[128]; /* pg.section */
+};
+
+/* `application`: what pg_stat_activity shows; lent, like the strings of the copy. *ret points into itself:
+ * it must not be copied. */
+void target_of(const struct group *g, const struct group_copy *c, const char *application,
+	       struct target *ret);
+
+/* The same on every machine: the second number of the lock. */
+uint32_t target_lock_number(const char *group);
+/* As a parameter of pg_try_advisory_lock(int4, int4): signed. Returns text. */
+char *target_lock_text(uint32_t number, char text[16]);
+
+#endif
