@@ -37,6 +37,8 @@ freeze_and_hold() {
 	hold
 	g_armed "$@" && g_put snapshot && until_true 30 begun
 }
+# A thread of it waits within the kernel, as for a freeze of another.
+in_kernel() { grep -qs '^[0-9]* (.*) D ' "/proc/$1/task/"*/stat; }
 journals() { find state/guard -name '*.journal' | wc -l; }
 
 at_end 'let_go; [ -z "${G_AGENT:-}" ] || kill -9 "$G_AGENT" 2>/dev/null'
@@ -136,6 +138,20 @@ for type in ext4 xfs; do
 	check "$type: its guard undoes all and ends" g_gone "$G_GUARD"
 	wait "$G_AGENT" 2>/dev/null
 
+	# The agent is killed before its freeze: nothing was, and what somebody else freezes is his.
+	g_start "${commands[@]}"
+	g_armed "$fs" 20000
+	g_guard
+	kill -9 "$G_AGENT"
+	check "$type: a guard ends whose agent is killed before the freeze" g_gone "$G_GUARD"
+	wait "$G_AGENT" 2>/dev/null
+	fsfreeze -f "$fs"
+	check "$type: the next guard" g_start "${commands[@]}"
+	check "$type: has nothing to undo" g_say settle
+	check "$type: and ends" g_end
+	check "$type: nor thaws what somebody else froze" g_is "$type" frozen
+	fsfreeze -u "$fs"
+
 	# The agent hangs.
 	g_start "${commands[@]}"
 	freeze_and_hold "$fs" 500
@@ -203,6 +219,43 @@ if [ -d "$T/ext4" ]; then
 		check 'stuck: all is undone by another' g_say settle
 		check 'stuck: nothing is left frozen by a dead one' g_is inner thawed
 		check 'stuck: and that guard ends' g_end
+
+		# Killed in such a freeze, of two file systems: as long as the dead one's freeze may come, its
+		# successor tries to thaw both, again and again. No new freeze may come between that.
+		if g_fs ext4 beside; then
+			G_STATE=$T/stuck3
+			: >events
+			rm -f create.begun
+			g_start "${commands[@]}"
+			g_armed "$T/inner" "$T/beside" 20000
+			head -c 3000000 /dev/urandom >"$T/inner/dirty"
+			fsfreeze -f "$T/ext4"
+			g_put snapshot
+			g_guard
+			check 'two stuck: the first freeze hangs' until_true 10 in_kernel "$G_GUARD"
+			# What is damaged leads to thaws, but to no set that would be in the way of a new one.
+			for journal in "$G_STATE"/guard/*.journal; do printf '%064d' 1 >>"$journal"; done
+			kill -9 "$G_GUARD"
+			g_hear
+			check 'two stuck: the call fails with its guard' [ "${REPLY#error }" != "$REPLY" ]
+			hold
+			check 'two stuck: the next set is armed by another guard' g_armed "$T/beside" 20000
+			g_put snapshot
+			nap 0.5
+			check 'two stuck: and does not freeze while a dead one may' [ ! -e create.begun ]
+			fsfreeze -u "$T/ext4"
+			check 'two stuck: then it does' until_true 10 begun
+			check 'two stuck: frozen' g_is beside frozen
+			let_go
+			check 'two stuck: the moment' g_hear
+			check 'two stuck: no thaw but its own ended it' [ "${REPLY#ours=1 frozen=1 }" != "$REPLY" ]
+			check 'two stuck: none of somebody else is told' eval '! g_is_told FOREIGN_THAW'
+			check 'two stuck: held and proven' eval 'g_say thawed && g_say finish && [ "$REPLY" = proven=1 ]'
+			check 'two stuck: all is undone' eval 'g_say settle && g_is inner thawed && g_is beside thawed'
+			check 'two stuck: and that guard ends' g_end
+		else
+			skip 'two stuck' "$WHY"
+		fi
 	else
 		skip 'stuck' "$WHY"
 	fi

@@ -206,7 +206,13 @@ void
 freezer_thaw(struct freezer *f)
 {
 	(void)pthread_mutex_lock(&f->mutex);
-	if (f->state == FREEZER_FREEZING || f->state == FREEZER_FROZEN) {
+	if (f->want_freeze) {
+		/* Its thread has not come to it. A thaw now could only end somebody else's freeze. */
+		f->want_freeze = false;
+		f->returned = true;
+		f->freeze_errno = ECANCELED;
+		set_state(f, FREEZER_REFUSED);
+	} else if (f->state == FREEZER_FREEZING || f->state == FREEZER_FROZEN) {
 		f->want_thaw = true;
 		set_state(f, FREEZER_THAWING);
 	}

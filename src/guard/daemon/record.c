@@ -184,6 +184,17 @@ put_members(struct hold *h, struct buf *b, bool all, struct error *err)
 	return OK;
 }
 
+/* What is not frozen and will not be must not be thawed by whoever reads this: it may be somebody else's then. */
+static bool
+may_be_frozen(const struct hold *h, struct freezer *f)
+{
+	enum freezer_state state = freezer_state(f);
+
+	if (state == FREEZER_READY)
+		return !h->ending && h->step <= HOLD_FREEZING;
+	return state < FREEZER_THAWED && state != FREEZER_REFUSED;
+}
+
 static int
 put_freezers(struct hold *h, struct buf *b, bool all, struct error *err)
 {
@@ -192,13 +203,10 @@ put_freezers(struct hold *h, struct buf *b, bool all, struct error *err)
 	h->freezers_dirty = false;
 	for (size_t i = 0; i < h->n_freezers; i++) {
 		struct freezer *f = h->freezers[i];
-		enum freezer_state state = freezer_state(f);
 		struct journal_freeze j = {
 			.key = h->key,
 			.index = (uint32_t)i,
-			.stage = state >= FREEZER_THAWED || state == FREEZER_REFUSED
-					 ? JOURNAL_GONE
-					 : JOURNAL_INTENDED,
+			.stage = may_be_frozen(h, f) ? JOURNAL_INTENDED : JOURNAL_GONE,
 			.device = f->device,
 		};
 

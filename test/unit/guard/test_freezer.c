@@ -123,6 +123,22 @@ reaches(enum freezer_state wanted)
 }
 
 static void
+freezes_and_hangs(void)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	bool there = false;
+
+	set(&hang, true);
+	freezer_freeze(&f);
+	while (!there) {
+		(void)nanosleep(&pause, NULL);
+		(void)pthread_mutex_lock(&kernel);
+		there = freezes == 1;
+		(void)pthread_mutex_unlock(&kernel);
+	}
+}
+
+static void
 frozen_and_thawed(void **state)
 {
 	(void)state;
@@ -171,8 +187,7 @@ a_freeze_that_hangs(void **state)
 	const struct timespec pause = {.tv_nsec = 3 * FREEZER_RETRY_NS};
 
 	(void)state;
-	set(&hang, true);
-	freezer_freeze(&f);
+	freezes_and_hangs();
 	freezer_thaw(&f);
 	(void)nanosleep(&pause, NULL); /* meanwhile it tries, and may not conclude anything */
 	assert_int_equal(freezer_state(&f), FREEZER_THAWING);
@@ -188,8 +203,7 @@ a_thaw_that_is_parked(void **state)
 {
 	(void)state;
 	parked_thaws = true;
-	set(&hang, true);
-	freezer_freeze(&f);
+	freezes_and_hangs();
 	freezer_thaw(&f);
 	set(&hang, false);
 	reaches(FREEZER_THAWED);
@@ -201,12 +215,27 @@ a_hung_freeze_that_is_refused_at_last(void **state)
 {
 	(void)state;
 	refuse_with = EIO;
-	set(&hang, true);
-	freezer_freeze(&f);
+	freezes_and_hangs();
 	freezer_thaw(&f);
 	set(&hang, false);
 	reaches(FREEZER_REFUSED);
 	assert_false(frozen);
+}
+
+/* Its thread has not come to it yet: no thaw may be tried, it would be of somebody else's freeze. */
+static void
+a_freeze_that_is_taken_back(void **state)
+{
+	(void)state;
+	frozen = true; /* a stranger's */
+	(void)pthread_mutex_lock(&f.mutex);
+	f.want_freeze = true; /* and nobody is woken */
+	f.state = FREEZER_FREEZING;
+	(void)pthread_mutex_unlock(&f.mutex);
+	freezer_thaw(&f);
+	reaches(FREEZER_REFUSED);
+	assert_int_equal(f.freeze_errno, ECANCELED);
+	assert_true(frozen && freezes == 0 && thaws == 0);
 }
 
 static void
@@ -257,10 +286,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(frozen_and_thawed),     TEST(refused),
-		TEST(thawed_by_a_stranger),  TEST(a_freeze_that_hangs),
-		TEST(a_thaw_that_is_parked), TEST(a_hung_freeze_that_is_refused_at_last),
-		TEST(a_thaw_that_fails),     TEST(an_adopted_freeze),
+		TEST(frozen_and_thawed),           TEST(refused),
+		TEST(thawed_by_a_stranger),        TEST(a_freeze_that_hangs),
+		TEST(a_thaw_that_is_parked),       TEST(a_hung_freeze_that_is_refused_at_last),
+		TEST(a_freeze_that_is_taken_back), TEST(a_thaw_that_fails),
+		TEST(an_adopted_freeze),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
