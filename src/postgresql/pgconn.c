@@ -170,6 +170,7 @@ connect_start(struct pgconn *c, const struct pgconn_target *t, struct error *err
 		const char *key, *value;
 	} all[] = {
 		{"host", t->host},
+		{"hostaddr", t->hostaddr},
 		{"port", t->port},
 		{"user", t->user},
 		{"dbname", or_default(t->database, "postgres")},
@@ -318,15 +319,22 @@ cancel(const struct pgconn *c)
 		;
 }
 
-/* Nobody waits for the statement any more: it must not go on, and what it says must not be taken
- * for the answer to another. */
+/* Nobody waits for the statement any more: what it says must not be taken for the answer to another. */
 static void
-give_up(struct pgconn *c)
+drop_session(struct pgconn *c)
 {
-	cancel(c);
 	PQclear(STEAL_PTR(c->first));
 	PQfinish(STEAL_PTR(c->pq));
 	c->waiting = false;
+}
+
+/* Nor must it go on. */
+void
+pgconn_give_up(struct pgconn *c)
+{
+	if (c->pq != NULL && c->waiting)
+		cancel(c);
+	drop_session(c);
 }
 
 /* What a result says went wrong. */
@@ -404,10 +412,12 @@ await_end(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
 		if (unsent < 0)
 			return lost(c, err);
 		int rc = await(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, err);
-		if (rc < 0) {
-			give_up(c);
+		if (rc < 0 && limit->no_cancel)
+			drop_session(c);
+		else if (rc < 0)
+			pgconn_give_up(c);
+		if (rc < 0)
 			return rc;
-		}
 		/* If that fails the results say so. */
 		(void)PQconsumeInput(c->pq);
 	}

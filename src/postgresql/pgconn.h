@@ -18,6 +18,9 @@
 struct pgconn_limit {
 	uint64_t deadline_ns; /* boot clock */
 	int requester_fd; /* see writer/server.h; -1: nobody */
+	/* At the deadline the session is left as it is: nobody asks the server to cancel the statement, which
+	 * takes a connection of its own, and time that a heartbeat has not. */
+	bool no_cancel;
 };
 
 enum { PGCONN_CONNECT_TIMEOUT_S = 10 };
@@ -29,6 +32,9 @@ enum { PGCONN_CONNECT_TIMEOUT_S = 10 };
 struct pgconn_target {
 	const char
 		*host; /* a name, an address, or the folder of the socket if it begins with '/' */
+	/* The address that host stands for, if it is known: saves asking for it. host is still what
+	 * certificates and passwords are looked up by. */
+	const char *hostaddr;
 	const char *port;
 	const char *user;
 	const char *database; /* NULL: "postgres" */
@@ -81,6 +87,9 @@ CHECKED int pgconn_send(struct pgconn *c, const char *sql, size_t n, const char 
 			struct error *err);
 CHECKED int pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err);
 bool pgconn_is_waiting(const struct pgconn *c); /* sent, not taken */
+/* What was sent is not wanted any more: the server is asked to cancel it, within three seconds, and the
+ * session is over. */
+void pgconn_give_up(struct pgconn *c);
 /* libpq's own, for what is not a query (COPY of a walsender). Stays ours. */
 PGconn *pgconn_pq(struct pgconn *c);
 
