@@ -60,7 +60,8 @@ pgwriter_free(struct pgwriter *w)
 struct pgconn_limit
 pgwriter_limit(const struct writer_request *request)
 {
-	return (struct pgconn_limit){request->deadline_ns, request->requester_fd};
+	return (struct pgconn_limit){.deadline_ns = request->deadline_ns,
+				     .requester_fd = request->requester_fd};
 }
 
 int

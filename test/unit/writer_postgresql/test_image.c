@@ -93,7 +93,7 @@ static int
 begin(struct image *im, const struct cluster *cluster, bool *possible, char why[IMAGE_WHY_MAX],
       struct error *err)
 {
-	const struct pgconn_limit limit = {UINT64_MAX, -1};
+	const struct pgconn_limit limit = {.deadline_ns = UINT64_MAX, .requester_fd = -1};
 
 	*im = (struct image){.cluster = cluster};
 	return image_begin(im, &limit, possible, why, err);
@@ -103,7 +103,7 @@ static void
 good_then_proven(void **state)
 {
 	const struct cluster cluster = {.data_directory = top, .wal_segment_bytes = SEGMENT};
-	const struct pgconn_limit limit = {UINT64_MAX, -1};
+	const struct pgconn_limit limit = {.deadline_ns = UINT64_MAX, .requester_fd = -1};
 	CLEAN(image_done) struct image im;
 	char why[IMAGE_WHY_MAX];
 	struct error err = ERROR_INIT;

@@ -20,7 +20,7 @@
 
 static char top[] = "/tmp/hf-slot-XXXXXX";
 static const struct cluster here = {.data_directory = top};
-static const struct pgconn_limit limit = {UINT64_MAX, -1};
+static const struct pgconn_limit limit = {.deadline_ns = UINT64_MAX, .requester_fd = -1};
 static const char *folder; /* where the server makes it; NULL: nowhere */
 static const char *state_of_failure; /* NULL: it works */
 static char asked[64];
