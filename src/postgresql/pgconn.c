@@ -17,21 +17,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "postgresql/sqlstate.h"
+#include "postgresql/pgconn_internal.h"
 
-enum { CANCEL_LIMIT_S = 3, LAST_WORDS_MAX = 256, KEEPALIVE_TIME_S = 10, DEAD_AFTER_S = 30 };
-
-struct pgconn {
-	PGconn *pq;
-	const char *section; /* of the target, while connecting */
-	char *ret_login_state; /* likewise */
-	bool waiting; /* a statement was sent, and its end is not here */
-	PGresult *first; /* its first result, while waiting */
-	char sqlstate[SQLSTATE_LEN + 1];
-	/* What the server said when it ended the session, without having been asked anything. */
-	char last_words[LAST_WORDS_MAX];
-	char last_state[SQLSTATE_LEN + 1];
-};
+enum { CANCEL_LIMIT_S = 3, KEEPALIVE_TIME_S = 10, DEAD_AFTER_S = 30 };
 
 static const char *
 section_of(const struct pgconn *c)
@@ -61,8 +49,8 @@ hear_notice(void *arg, const PGresult *notice)
 	first_line(c->last_words, sizeof(c->last_words), message);
 }
 
-static enum err
-lost(const struct pgconn *c, struct error *err)
+enum err
+pgconn_lost(const struct pgconn *c, struct error *err)
 {
 	char why[200];
 
@@ -77,8 +65,9 @@ lost(const struct pgconn *c, struct error *err)
 }
 
 /* Wait for `events` on the session's socket. */
-static int
-await(const struct pgconn *c, short events, const struct pgconn_limit *limit, struct error *err)
+int
+pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
+	     struct error *err)
 {
 	struct pollfd p[] = {
 		{.fd = PQsocket(c->pq), .events = events},
@@ -144,7 +133,8 @@ connect_wait(struct pgconn *c, const struct pgconn_limit *limit, struct error *e
 	while (step != PGRES_POLLING_OK) {
 		if (step == PGRES_POLLING_FAILED)
 			return login_failed(c, err);
-		int rc = await(c, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, limit, err);
+		int rc = pgconn_await(c, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, limit,
+				      err);
 		if (rc == ERR_TIMEOUT)
 			return error_set(err, ERR_DB_CONNECT,
 					 "connect to PostgreSQL: no answer in time");
@@ -228,6 +218,7 @@ pgconn_open(const struct pgconn_target *target, const struct pgconn_limit *limit
 		return error_no_memory(err);
 	l.deadline_ns = MIN(l.deadline_ns, clock_boot_ns() + timeout_s * NS_PER_S);
 	c->section = target->section;
+	c->replication = target->replication;
 	c->ret_login_state = target->ret_login_state;
 	if (c->ret_login_state != NULL)
 		c->ret_login_state[0] = 0;
@@ -238,9 +229,11 @@ pgconn_open(const struct pgconn_target *target, const struct pgconn_limit *limit
 		(void)PQsetErrorVerbosity(c->pq, PQERRORS_DEFAULT);
 		(void)PQsetnonblocking(c->pq, 1);
 		/* We may be a superuser: only PostgreSQL's own functions are to be called, whatever
-		 * the database's owner has put in their way. */
-		rc = pgconn_query(c, &l, "SELECT pg_catalog.set_config('search_path', '', false)",
-				  0, NULL, NULL, err);
+		 * the database's owner has put in their way. (A walsender runs none.) */
+		if (!target->replication)
+			rc = pgconn_query(c, &l,
+					  "SELECT pg_catalog.set_config('search_path', '', false)",
+					  0, NULL, NULL, err);
 	}
 	c->section = NULL;
 	c->ret_login_state = NULL;
@@ -338,8 +331,8 @@ pgconn_give_up(struct pgconn *c)
 }
 
 /* What a result says went wrong. */
-static enum err
-refused(struct pgconn *c, const PGresult *result, struct error *err)
+enum err
+pgconn_refused(struct pgconn *c, const PGresult *result, struct error *err)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -351,7 +344,7 @@ refused(struct pgconn *c, const PGresult *result, struct error *err)
 		/* The reason of a session's end comes as the answer to what was asked then. */
 		if (state != NULL && message != NULL)
 			first_line(c->last_words, sizeof(c->last_words), message);
-		return lost(c, err);
+		return pgconn_lost(c, err);
 	}
 	(void)text_printf(c->sqlstate, sizeof(c->sqlstate), "%s", state);
 	enum err code = sqlstate_code(state, &hint);
@@ -372,13 +365,17 @@ is_good(const PGresult *result)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
-static int
-send_query(struct pgconn *c, const char *sql, size_t n, const char *const *params,
-	   struct error *err)
+int
+pgconn_send_query(struct pgconn *c, const char *sql, size_t n, const char *const *params,
+		  struct error *err)
 {
 	c->sqlstate[0] = 0;
-	if (PQsendQueryParams(c->pq, sql, (int)n, NULL, params, NULL, NULL, 0) != 1)
-		return lost(c, err);
+	/* A walsender understands nothing but simple queries. */
+	int sent = c->replication
+			   ? PQsendQuery(c->pq, sql)
+			   : PQsendQueryParams(c->pq, sql, (int)n, NULL, params, NULL, NULL, 0);
+	if (sent != 1)
+		return pgconn_lost(c, err);
 	c->waiting = true;
 	return OK;
 }
@@ -410,8 +407,8 @@ await_end(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
 	while (!take_results(c)) {
 		int unsent = PQflush(c->pq);
 		if (unsent < 0)
-			return lost(c, err);
-		int rc = await(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, err);
+			return pgconn_lost(c, err);
+		int rc = pgconn_await(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, err);
 		if (rc < 0 && limit->no_cancel)
 			drop_session(c);
 		else if (rc < 0)
@@ -431,9 +428,9 @@ open_result(struct pgconn *c, PGresult **ret_result, struct error *err)
 	CLEAN(pgconn_result_done) PGresult *result = STEAL_PTR(c->first);
 
 	if (result == NULL)
-		return lost(c, err);
+		return pgconn_lost(c, err);
 	if (!is_good(result))
-		return refused(c, result, err);
+		return pgconn_refused(c, result, err);
 	if (ret_result != NULL)
 		*ret_result = STEAL_PTR(result);
 	return OK;
@@ -447,7 +444,7 @@ pgconn_query(struct pgconn *c, const struct pgconn_limit *limit, const char *sql
 	int rc = c->waiting ? await_end(c, limit, err) : OK;
 	PQclear(STEAL_PTR(c->first));
 	if (rc == OK)
-		rc = send_query(c, sql, n, params, err);
+		rc = pgconn_send_query(c, sql, n, params, err);
 	if (rc == OK)
 		rc = await_end(c, limit, err);
 	return rc == OK ? open_result(c, ret_result, err) : rc;
@@ -457,9 +454,9 @@ int
 pgconn_send(struct pgconn *c, const char *sql, size_t n, const char *const *params,
 	    struct error *err)
 {
-	int rc = send_query(c, sql, n, params, err);
+	int rc = pgconn_send_query(c, sql, n, params, err);
 	if (rc == OK && PQflush(c->pq) < 0)
-		return lost(c, err);
+		return pgconn_lost(c, err);
 	return rc;
 }
 
@@ -473,6 +470,6 @@ pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err)
 		return rc < 0 ? rc : 1;
 	}
 	if (!alive || PQstatus(c->pq) == CONNECTION_BAD || PQflush(c->pq) < 0)
-		return lost(c, err);
+		return pgconn_lost(c, err);
 	return 0;
 }

@@ -90,7 +90,28 @@ bool pgconn_is_waiting(const struct pgconn *c); /* sent, not taken */
 /* What was sent is not wanted any more: the server is asked to cancel it, within three seconds, and the
  * session is over. */
 void pgconn_give_up(struct pgconn *c);
-/* libpq's own, for what is not a query (COPY of a walsender). Stays ours. */
+
+/*
+ * COPY in both directions, as a walsender speaks it (`replication` of the target): start -> read and
+ * write -> end when the server ended it, or close.
+ */
+/* 1 it began; 0 the command ended at once, and *ret_result are its rows. */
+CHECKED int pgconn_copy_start(struct pgconn *c, const struct pgconn_limit *limit, const char *sql,
+			      PGresult **ret_result, struct error *err);
+enum pgconn_copied {
+	PGCONN_COPY_NOTHING = 0, /* until the deadline */
+	PGCONN_COPY_MESSAGE, /* *ret_message: for PQfreemem() */
+	PGCONN_COPY_ENDED, /* by the server: pgconn_copy_end() */
+};
+CHECKED int pgconn_copy_read(struct pgconn *c, const struct pgconn_limit *limit, char **ret_message,
+			     size_t *ret_n, struct error *err);
+CHECKED int pgconn_copy_write(struct pgconn *c, const struct pgconn_limit *limit,
+			      const void *message, size_t n, struct error *err);
+/* The rows that the server ended it with, NULL if none. */
+CHECKED int pgconn_copy_end(struct pgconn *c, const struct pgconn_limit *limit,
+			    PGresult **ret_result, struct error *err);
+
+/* libpq's own, for what is none of the above. Stays ours. */
 PGconn *pgconn_pq(struct pgconn *c);
 
 #endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a session consists of, for the files that implement it: pgconn.c and pgcopy.c. */
+#ifndef HF_POSTGRESQL_PGCONN_INTERNAL_H
+#define HF_POSTGRESQL_PGCONN_INTERNAL_H
+
+#include "postgresql/pgconn.h"
+#include "postgresql/sqlstate.h"
+
+enum { PGCONN_LAST_WORDS_MAX = 256 };
+
+struct pgconn {
+	PGconn *pq;
+	const char *section; /* of the target, while connecting */
+	char *ret_login_state; /* likewise */
+	bool replication; /* a walsender: simple queries only */
+	bool waiting; /* a statement was sent, and its end is not here */
+	PGresult *first; /* its first result, while waiting */
+	char sqlstate[SQLSTATE_LEN + 1];
+	/* What the server said when it ended the session, without having been asked anything. */
+	char last_words[PGCONN_LAST_WORDS_MAX];
+	char last_state[SQLSTATE_LEN + 1];
+};
+
+/* Wait for `events` on the session's socket. ERR_TIMEOUT, ERR_CANCELLED. */
+CHECKED int pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
+			 struct error *err);
+/* The session is gone: why, as far as it is known. */
+enum err pgconn_lost(const struct pgconn *c, struct error *err);
+/* What a result says went wrong. */
+enum err pgconn_refused(struct pgconn *c, const PGresult *result, struct error *err);
+CHECKED int pgconn_send_query(struct pgconn *c, const char *sql, size_t n,
+			      const char *const *params, struct error *err);
+
+#endif
