@@ -123,6 +123,8 @@ struct watch_facts {
 };
 struct engine_watch; /* a session with the passive copy */
 
+struct log_source_ops; /* group/log_source.h */
+
 struct engine {
 	const char *name; /* "postgresql" */
 	const char *writer; /* its writer's name on an agent */
@@ -175,6 +177,8 @@ struct engine {
 	/* "16/B374D848" */
 	char *(*position_text)(uint64_t position, char text[ENGINE_POSITION_MAX]);
 	bool (*position_parse)(const char *text, uint64_t *ret);
+	/* Copying logs as they are written; NULL: cannot be had. */
+	const struct log_source_ops *logs;
 	/* Let go of logs: move the group's slot on the active copy up to `position`, never back. Makes the
 	 * slot if there is none. *ret_before: where it stood. */
 	int (*truncate)(const struct group *g, const struct group_copy *active, uint64_t position,

@@ -4,6 +4,7 @@
 #include "group/engine.h"
 
 #include "group/postgresql/look.h"
+#include "group/postgresql/stream.h"
 #include "postgresql/walrange.h"
 
 _Static_assert((int)ENGINE_POSITION_MAX > (int)WALRANGE_LSN_LEN, "a position has room");
@@ -24,6 +25,7 @@ const struct engine engine_postgresql = {
 	.name = "postgresql",
 	.writer = "postgresql",
 	.look = look_copy,
+	.logs = &log_source_postgresql,
 	.position_text = position_text,
 	.position_parse = position_parse,
 };
