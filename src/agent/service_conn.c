@@ -198,6 +198,7 @@ dispatch(struct conn *c, enum api_function function, size_t body_n)
 
 	if (!still_known(c)) {
 		free(r);
+		service_refused(c->service, c->peer.name, "its certificate was revoked");
 		service_conn_refuse(c, 403, ERR_PERMISSION, "this certificate was revoked");
 		return;
 	}
@@ -327,8 +328,7 @@ know(struct conn *c)
 		(void)text_printf(c->peer.name, sizeof(c->peer.name), "%s", peer.name);
 	}
 	if (!service_limits_know(c->service->limits, c->peer.key)) {
-		service_log(c->service, LOG_LEVEL_WARN, "Refused: %s has too many connections",
-			    c->peer.name);
+		service_refused(c->service, c->peer.name, "too many connections");
 		service_conn_close(c);
 		return;
 	}
@@ -338,6 +338,19 @@ know(struct conn *c)
 	service_conn_timer(c, HEAD_S);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, HTTP_HEAD_MAX);
 	(void)bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+/* Whoever only looks whether somebody listens here is no stranger who tries to get in. */
+static void
+no_handshake(struct conn *c)
+{
+	const char *why = tls_reason(bufferevent_get_openssl_error(c->bev));
+
+	if (why[0] != '\0')
+		service_refused(c->service, c->peer.name, why);
+	else
+		service_log(c->service, LOG_LEVEL_INFO, "TLS handshake with %s failed",
+			    c->peer.name);
 }
 
 static void
@@ -351,8 +364,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE)
-		service_log(c->service, LOG_LEVEL_INFO, "TLS handshake with %s failed",
-			    c->peer.name);
+		no_handshake(c);
 	service_conn_close(c);
 }
 

@@ -101,6 +101,8 @@ struct listener {
 };
 TAILQ_HEAD(listeners, listener);
 
+/* Somebody was turned away: the log says so, and the event log, which strangers cannot fill. */
+void service_refused(struct service *s, const char *who, const char *why);
 CHECKED int service_listen(struct service *s, const char *where, struct error *err);
 void service_listen_stop(struct service *s);
 
@@ -318,6 +320,8 @@ struct service {
 	struct listeners listeners;
 	struct conns conns;
 	struct limits *limits;
+	uint64_t refusals_since_ns; /* the minute that is counted, and how many in it */
+	unsigned refusals;
 	struct jobs jobs;
 	struct job *by_id[SERVICE_BUCKETS];
 	unsigned n_jobs; /* open */

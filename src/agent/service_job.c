@@ -692,6 +692,8 @@ prepare(struct request *r, struct job *job)
 		service_job_free(job);
 	service_log(s, LOG_LEVEL_INFO, "Prepare snapshot. JobId: %s, from %s",
 		    request_text(r, "JobId"), r->peer.name);
+	eventlog_add(s->options->session.events, EVENT_REQUESTER_CONNECTED,
+		     request_text(r, "JobId"), "peer=%s", r->peer.name);
 	if (job_new(s, r, &job, &err) < 0) {
 		request_fail(r, &err);
 		return;

@@ -18,10 +18,31 @@
 #include "agent/peers.h"
 #include "agent/service_internal.h"
 #include "base/clock.h"
+#include "base/eventlog.h"
 #include "base/hex.h"
 #include "base/text.h"
 
-enum { BACKLOG = 256 };
+enum {
+	BACKLOG = 256,
+	REFUSALS_MAX = 10, /* events in a minute */
+};
+
+void
+service_refused(struct service *s, const char *who, const char *why)
+{
+	uint64_t now = clock_boot_ns();
+
+	service_log(s, LOG_LEVEL_WARN, "Refused: %s: %s", who, why);
+	if (now - s->refusals_since_ns >= 60 * NS_PER_S) {
+		s->refusals_since_ns = now;
+		s->refusals = 0;
+	}
+	if (s->refusals++ >= REFUSALS_MAX)
+		return;
+	eventlog_add(s->options->session.events, EVENT_REQUESTER_REFUSED, NULL,
+		     "peer=%s error=%s%s", who, why,
+		     s->refusals == REFUSALS_MAX ? "; others within a minute are not told" : "");
+}
 
 /* ---- who is it? ------------------------------------------------------------------------------ */
 
@@ -92,7 +113,8 @@ on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *from, 
 	}
 	if (l->kind == PEER_UNIX) {
 		if (!peer_of_unix(s, fd, &peer)) {
-			service_log(s, LOG_LEVEL_WARN, "Refused: %s", peer.name);
+			service_refused(s, peer.name[0] != '\0' ? peer.name : l->path,
+					"neither root, nor the agent's user, nor in agent.group");
 			goto refuse;
 		}
 		service_conn_new(s, fd, NULL, &peer);

@@ -28,6 +28,17 @@ struct judge {
 	void *arg;
 };
 
+const char *
+tls_reason(unsigned long code)
+{
+	const char *text = code != 0 ? ERR_reason_error_string(code) : NULL;
+
+	if (code != 0 && ERR_GET_LIB(code) == ERR_LIB_SSL &&
+	    ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		return "its certificate is not known here";
+	return text != NULL ? text : code != 0 ? "TLS handshake failed" : "";
+}
+
 bool
 tls_certificate_fingerprint(X509 *certificate, uint8_t ret[TLS_FINGERPRINT_SIZE])
 {

@@ -57,6 +57,8 @@ void tls_context_freep(struct tls_context **c);
 
 /* A session in its role, before the handshake, without a socket. */
 CHECKED int tls_session_new(struct tls_context *c, struct ssl_st **ret, struct error *err);
+/* What an error of OpenSSL's, as libevent hands it over, says of a handshake; "" for none. */
+const char *tls_reason(unsigned long code);
 /* After the handshake. False: there is none. */
 bool tls_session_peer(struct ssl_st *session, uint8_t ret[TLS_FINGERPRINT_SIZE]);
 

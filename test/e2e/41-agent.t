@@ -78,11 +78,19 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 else
 	skip 'another user on the socket' 'needs root'
 fi
+has_event() { on "$guest" events --json | jq -es "any(.[]; $1)" >/dev/null; }
+check 'an event: a certificate that is not known' has_event '.name == "REQUESTER_REFUSED" and
+	(.fields.peer | startswith("127.0.0.1:")) and .fields.error == "its certificate is not known here"'
+check 'an event: none at all' has_event '.name == "REQUESTER_REFUSED" and (.fields.error | test("certificate"))'
+if [ "$(id -u)" -eq 0 ]; then
+	check 'an event: another user' has_event '.name == "REQUESTER_REFUSED" and (.fields.peer | startswith("uid 65534"))'
+fi
 
 # ---- a job
 mkdir -p data && echo one >data/one
 call PrepareSnapshot "{\"JobId\":\"$job\",\"Paths\":[\"$T/data\",\"$T/gone\"],\"Provider\":\"direct\",\"TTL\":60}"
 check 'prepare' is 200
+check 'an event: who asks' has_event '.name == "REQUESTER_CONNECTED" and (.fields.peer | startswith("uid "))'
 check 'prepare: what is not there is told' has '(.Missing | length) == 1'
 lease=$(jq -c '{JobId, SetId, Epoch}' reply)
 call PrepareSnapshot "{\"JobId\":\"$job\",\"Paths\":[\"$T/data\"]}"
@@ -153,6 +161,13 @@ check 'hostile: many, on TLS' eval 'for n in 1 2 3 4; do (for i in $(seq 50); do
 	curl -s -m 10 --unix-socket "$sock" http://agent/v1/Hello >/dev/null'
 call Hello '{}'
 check 'it is still there' is 200
+
+for i in $(seq 30); do
+	curl -sk -m 10 --cert stranger/tls/own.pem --key stranger/tls/own.pem "https://127.0.0.1:$port/v1/Hello" >/dev/null
+done
+check 'strangers do not fill the event log' eval '
+	[ "$(on "$guest" events --json | grep -c REQUESTER_REFUSED)" -le 40 ] &&
+	on "$guest" events --json | grep -q "not told"'
 
 # ---- the end
 call PrepareSnapshot "{\"JobId\":\"$other\",\"Paths\":[\"$T/data\"],\"Provider\":\"direct\"}"
