@@ -36,6 +36,20 @@ point_consistency_find(const char *name, enum consistency *ret)
 	return false;
 }
 
+const char *
+point_type(const struct point *p)
+{
+	const char *type = json_string_value(json_object_get(p->json, "type"));
+
+	return type != NULL ? type : "full";
+}
+
+bool
+point_is_log(const struct point *p)
+{
+	return strcmp(point_type(p), "log") == 0;
+}
+
 static int
 parse_consistency(const char *text, enum consistency *ret, struct error *err)
 {
@@ -210,15 +224,16 @@ resolve_latest(struct repo *repo, struct point **ret, struct error *err)
 
 	if (point_list_read(repo, &l, err) < 0)
 		return err->code;
-	if (l.n == 0) {
-		point_list_done(&l);
-		error_set(err, ERR_POINT, "the repository holds no restore point yet");
-		return error_hint(err, "make one with 'holdfast backup'");
-	}
-	l.n--; /* the newest; STEAL_PTR evaluates its argument twice */
-	*ret = STEAL_PTR(l.points[l.n]);
+	for (size_t i = l.n; i-- > 0;)
+		if (!point_is_log(l.points[i])) {
+			*ret = l.points[i];
+			l.points[i] = NULL;
+			point_list_done(&l);
+			return OK;
+		}
 	point_list_done(&l);
-	return OK;
+	error_set(err, ERR_POINT, "the repository holds no restore point yet");
+	return error_hint(err, "make one with 'holdfast backup'");
 }
 
 int

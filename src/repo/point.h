@@ -40,6 +40,11 @@ struct point {
 	json_t *json; /* the whole record, for showing */
 };
 
+/* "full", "copy", "incremental" or "log"; what says nothing is full. A point of type log holds a database's
+ * logs only: nothing that could be restored by itself. */
+const char *point_type(const struct point *p);
+bool point_is_log(const struct point *p);
+
 const char *point_consistency_name(enum consistency c); /* "application" */
 bool point_consistency_find(const char *name, enum consistency *ret);
 
@@ -62,7 +67,7 @@ struct point_list {
 };
 CHECKED int point_list_read(struct repo *repo, struct point_list *ret, struct error *err);
 void point_list_done(struct point_list *l);
-/* "latest" (newest by start), a full id, or a unique prefix of at least 2 digits. ERR_POINT,
+/* "latest" (newest by start, not of type log), a full id, or a unique prefix of at least 2 digits. ERR_POINT,
  * ERR_AMBIGUOUS. */
 CHECKED int point_resolve(struct repo *repo, const char *text, struct point **ret,
 			  struct error *err);

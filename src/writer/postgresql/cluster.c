@@ -161,6 +161,23 @@ cluster_describe(const struct cluster *cl)
 }
 
 int
+cluster_clock(struct pgconn *c, const struct pgconn_limit *limit, uint64_t *ret_ns,
+	      struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+
+	int rc = pgconn_query(c, limit,
+			      "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", 0,
+			      NULL, &r, err);
+	if (rc < 0)
+		return error_prefix(err, "ask for the time");
+	if (PQntuples(r) != 1)
+		return error_set(err, ERR_WRITER_FAILED, "ask for the time: no answer");
+	*ret_ns = strtoull(PQgetvalue(r, 0, 0), NULL, 10) * 1000;
+	return OK;
+}
+
+int
 cluster_set_up_session(struct pgconn *c, const struct dialect *dialect,
 		       const struct pgconn_limit *limit, struct error *err)
 {

@@ -50,6 +50,10 @@ CHECKED int cluster_check(const struct cluster *cl, const struct dialect *dialec
 CHECKED int cluster_tablespaces(struct pgconn *c, const struct pgconn_limit *limit,
 				struct spcmap *ret, struct error *err);
 
+/* What the server's clock says: ns since 1970. */
+CHECKED int cluster_clock(struct pgconn *c, const struct pgconn_limit *limit, uint64_t *ret_ns,
+			  struct error *err);
+
 /* Before a backup: no time limit of the server's may end this session. */
 CHECKED int cluster_set_up_session(struct pgconn *c, const struct dialect *dialect,
 				   const struct pgconn_limit *limit, struct error *err);

@@ -140,7 +140,9 @@ int
 hotbackup_begin(struct hotbackup *b, const char *label, const struct pgconn_limit *limit,
 		struct error *err)
 {
-	int rc = start(b, label, limit, err);
+	int rc = cluster_clock(b->conn, limit, &b->start_time_ns, err);
+	if (rc == OK)
+		rc = start(b, label, limit, err);
 	return rc == OK ? hotbackup_prove(b, limit, err) : rc;
 }
 
@@ -203,9 +205,12 @@ hotbackup_end(struct hotbackup *b, const struct pgconn_limit *limit, json_t **re
 	      struct error *err)
 {
 	CLEAN(pgconn_result_done) PGresult *r = NULL;
-	struct waltail tail = {.cluster = b->cluster, .timeline = b->timeline};
+	struct waltail tail = {
+		.cluster = b->cluster, .timeline = b->timeline, .start_time_ns = b->start_time_ns};
 
 	int rc = stop(b, limit, &r, err);
+	if (rc == OK)
+		rc = cluster_clock(b->conn, limit, &tail.stop_time_ns, err);
 	if (rc == OK && !b->cluster->standby)
 		rc = await_flush(b, limit, err);
 	/* Still the same role and timeline, still all of the log? */

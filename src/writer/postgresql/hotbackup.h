@@ -35,6 +35,7 @@ struct hotbackup {
 	uint32_t timeline; /* of the start */
 	uint64_t start_lsn;
 	uint64_t stop_lsn; /* 0 before the end */
+	uint64_t start_time_ns; /* the server's clock, before the start */
 	uint64_t asked_ns; /* when the last look at the session was sent; 0: none is open */
 };
 

@@ -20,6 +20,7 @@
 #include "writer/postgresql/image.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -31,6 +32,7 @@ enum column {
 	COL_FSYNC,
 	COL_FULL_PAGES,
 	COL_YOUNG_TABLESPACES,
+	COL_HELD,
 	COL_COUNT
 };
 
@@ -41,7 +43,9 @@ static const char look_sql[] =
 	"CASE WHEN c.full_page_writes THEN current_setting('full_page_writes') ELSE 'off' END, "
 	"(SELECT count(*) FROM pg_tablespace t WHERE pg_tablespace_location(t.oid) LIKE '/%' "
 	"AND age(t.xmin) BETWEEN 0 AND age(CASE WHEN c.oldest_active_xid::text = '0' "
-	"THEN split_part(c.next_xid, ':', 2)::xid ELSE c.oldest_active_xid END)) "
+	"THEN split_part(c.next_xid, ':', 2)::xid ELSE c.oldest_active_xid END)), "
+	"CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() "
+	"ELSE pg_current_wal_flush_lsn() END::text "
 	"FROM pg_control_checkpoint() c";
 
 static const char facts_sql[] =
@@ -51,6 +55,17 @@ static const char facts_sql[] =
 	"(SELECT string_agg(oid || ' ' || pg_tablespace_location(oid), E'\\n' ORDER BY oid) "
 	"FROM pg_tablespace)) "
 	"FROM pg_control_system() i, pg_control_checkpoint() c, pg_control_recovery() r";
+
+/* Beyond everything that the snapshot can have of the log: of a primary what is inserted, written or not;
+ * of a standby what it must replay at least before its files make sense. */
+static const char end_sql[] =
+	"SELECT CASE WHEN pg_is_in_recovery() THEN GREATEST(pg_last_wal_replay_lsn(), "
+	"pg_last_wal_receive_lsn(), r.min_recovery_end_lsn) "
+	"ELSE pg_current_wal_insert_lsn() END::text, "
+	"CASE WHEN pg_is_in_recovery() THEN GREATEST(r.min_recovery_end_timeline, c.timeline_id) "
+	"ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint END, "
+	"(extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000 "
+	"FROM pg_control_recovery() r, pg_control_checkpoint() c";
 
 static int
 ask_facts(const struct image *im, const struct pgconn_limit *limit, char **ret, struct error *err)
@@ -113,16 +128,38 @@ image_begin(struct image *im, const struct pgconn_limit *limit, bool *ret_possib
 	    !walrange_parse_lsn(PQgetvalue(r, 0, COL_REDO), &im->redo_lsn))
 		return error_set(err, ERR_WRITER_FAILED, "look at the last checkpoint: no answer");
 	(void)snprintf(im->redo_log, sizeof(im->redo_log), "%s", PQgetvalue(r, 0, COL_REDO_LOG));
+	/* A standby that copied nothing since its start knows no such position. */
+	if (!walrange_parse_lsn(PQgetvalue(r, 0, COL_HELD), &im->held_lsn) ||
+	    im->held_lsn < im->redo_lsn)
+		im->held_lsn = im->redo_lsn;
 	*ret_possible = is_possible(im, r, why);
 	return OK;
 }
 
+static int
+ask_end(struct image *im, const struct pgconn_limit *limit, struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+
+	int rc = pgconn_query(im->conn, limit, end_sql, 0, NULL, &r, err);
+	if (rc < 0)
+		return error_prefix(err, "ask for the end of the log");
+	if (PQntuples(r) != 1 || PQnfields(r) != 3 ||
+	    !walrange_parse_lsn(PQgetvalue(r, 0, 0), &im->stop_lsn))
+		return error_set(err, ERR_WRITER_FAILED, "ask for the end of the log: no answer");
+	im->stop_timeline = (uint32_t)strtoul(PQgetvalue(r, 0, 1), NULL, 10);
+	im->stop_time_ns = strtoull(PQgetvalue(r, 0, 2), NULL, 10);
+	return OK;
+}
+
 int
-image_prove(const struct image *im, const struct pgconn_limit *limit, struct error *err)
+image_prove(struct image *im, const struct pgconn_limit *limit, struct error *err)
 {
 	CLEAN(free_ptr) char *facts = NULL;
 
-	int rc = ask_facts(im, limit, &facts, err);
+	int rc = ask_end(im, limit, err);
+	if (rc == OK)
+		rc = ask_facts(im, limit, &facts, err);
 	if (rc < 0)
 		return rc;
 	if (strcmp(facts, im->facts) == 0)
@@ -131,6 +168,18 @@ image_prove(const struct image *im, const struct pgconn_limit *limit, struct err
 			"the cluster changed while the snapshot was taken (a restart, a promotion, "
 			"another timeline, a tablespace, fsync or full_page_writes)");
 	return error_hint(err, "run the backup again");
+}
+
+json_t *
+image_range(const struct image *im)
+{
+	char start[WALRANGE_LSN_LEN + 1], held[WALRANGE_LSN_LEN + 1], stop[WALRANGE_LSN_LEN + 1];
+
+	return json_pack("{s:s, s:s, s:s, s:I, s:I}", "start_lsn",
+			 walrange_format_lsn(im->redo_lsn, start), "held_lsn",
+			 walrange_format_lsn(im->held_lsn, held), "stop_lsn",
+			 walrange_format_lsn(im->stop_lsn, stop), "stop_timeline",
+			 (json_int_t)im->stop_timeline, "stop_time", (json_int_t)im->stop_time_ns);
 }
 
 void

@@ -74,6 +74,8 @@ static const char *const exclude[] = {
 	 * wait for an archive that may be gone: it is restored as a cluster of its own. */
 	"standby.signal",
 	"recovery.signal",
+	/* Of a restore to a moment, whose recovery was cut off when it had just ended. */
+	"holdfast_recovery",
 };
 
 static const char *const last[] = {

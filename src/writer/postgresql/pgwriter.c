@@ -202,9 +202,11 @@ on_post_snapshot(void *self, const struct writer_request *request, json_t *reply
 		return hotbackup_end(&w->backup, &limit, &w->tail, err);
 	/* Nothing more is wanted of the server: whatever happens to it does not touch the image. */
 	int rc = image_prove(&w->image, &limit, err);
-	if (rc == OK)
-		close_session(w);
-	return rc;
+	if (rc < 0)
+		return rc;
+	w->tail = json_pack("{s:[], s:o}", "files", "metadata", image_range(&w->image));
+	close_session(w);
+	return w->tail != NULL ? OK : (int)error_no_memory(err);
 }
 
 static int
@@ -216,8 +218,6 @@ on_post_copy(void *self, const struct writer_request *request, json_t *reply, st
 
 	if (w->method == METHOD_HOT)
 		rc = hotbackup_end(&w->backup, &limit, &w->tail, err);
-	else if (w->method == METHOD_IMAGE)
-		w->tail = json_pack("{s:[]}", "files");
 	if (rc < 0)
 		return rc;
 	if (w->tail == NULL ||

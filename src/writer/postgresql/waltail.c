@@ -113,10 +113,12 @@ metadata_of(const struct making *m)
 {
 	char start[WALRANGE_LSN_LEN + 1], stop[WALRANGE_LSN_LEN + 1];
 
-	return json_pack("{s:s, s:s, s:I, s:O}", "start_lsn",
-			 walrange_format_lsn(m->t->start_lsn, start), "stop_lsn",
-			 walrange_format_lsn(m->t->stop_lsn, stop), "timeline",
-			 (json_int_t)m->t->timeline, "wal", m->names);
+	walrange_format_lsn(m->t->stop_lsn, stop);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:O}", "start_lsn",
+			 walrange_format_lsn(m->t->start_lsn, start), "held_lsn", stop, "stop_lsn",
+			 stop, "timeline", (json_int_t)m->t->timeline, "stop_timeline",
+			 (json_int_t)m->t->timeline, "start_time", (json_int_t)m->t->start_time_ns,
+			 "stop_time", (json_int_t)m->t->stop_time_ns, "wal", m->names);
 }
 
 static int

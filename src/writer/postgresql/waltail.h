@@ -18,6 +18,7 @@ struct waltail {
 	const struct cluster *cluster;
 	uint32_t timeline;
 	uint64_t start_lsn, stop_lsn;
+	uint64_t start_time_ns, stop_time_ns; /* the server's clock, before and after */
 	struct slice label; /* backup_label and tablespace_map, as the server gave them */
 	struct slice map;
 };

@@ -38,6 +38,22 @@ put(struct rig *r, uint64_t start)
 	return id;
 }
 
+static struct object_id
+put_log(struct rig *r, uint64_t start)
+{
+	CLEAN(json_done) json_t *j = record(start);
+	struct point *p = NULL;
+	struct object_id id;
+
+	assert_int_equal(json_object_set_new(j, "type", json_string("log")), 0);
+	rig_ok(r, point_write(r->repo, j, &id, &r->err));
+	rig_ok(r, point_read(r->repo, &id, &p, &r->err));
+	assert_true(point_is_log(p));
+	assert_string_equal(point_type(p), "log");
+	point_free(p);
+	return id;
+}
+
 static void
 round_trip(void **state)
 {
@@ -168,6 +184,10 @@ resolving(void **state)
 			newest = i;
 	}
 	rig_ok(r, resolve(r, "latest", &ids[newest]));
+	/* Newer, but nothing that could be restored by itself. */
+	struct object_id logs = put_log(r, 5000);
+	rig_ok(r, resolve(r, "latest", &ids[newest]));
+	assert_int_equal(point_remove(r->repo, &logs, &r->err), 1);
 	for (size_t i = 0; i < POINTS; i++) {
 		char hex[2 * OBJECT_ID_SIZE + 1];
 

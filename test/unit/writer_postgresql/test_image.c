@@ -17,15 +17,17 @@
 #include <cmocka.h>
 
 #include "base/fs.h"
+#include "base/json.h"
 
 #define LOG "000000010000000000000003"
 
-enum { SEGMENT = 1 << 20, COLUMNS = 5 };
+enum { SEGMENT = 1 << 20, COLUMNS = 6, END_COLUMNS = 3 };
 
 static char top[] = "/tmp/hf-image-XXXXXX";
 static const char *facts; /* NULL: the server fails */
 static const char *answers[COLUMNS];
 static int n_answers;
+static const char *const end_answers[END_COLUMNS] = {"0/3000200", "1", "1700000000123456000"};
 
 /* A result of one row of text. */
 static PGresult *
@@ -58,6 +60,8 @@ pgconn_query(struct pgconn *c, const struct pgconn_limit *limit, const char *sql
 	/* The one that is asked twice has one column. */
 	if (strstr(sql, "pg_control_system()") != NULL)
 		*ret_result = row(1, &facts);
+	else if (strstr(sql, "clock_timestamp()") != NULL)
+		*ret_result = row(END_COLUMNS, end_answers);
 	else
 		*ret_result = row(n_answers, answers);
 	return OK;
@@ -66,7 +70,7 @@ pgconn_query(struct pgconn *c, const struct pgconn_limit *limit, const char *sql
 static int
 setup(void **state)
 {
-	static const char *const good[COLUMNS] = {"0/3000028", LOG, "on", "on", "0"};
+	static const char *const good[COLUMNS] = {"0/3000028", LOG, "on", "on", "0", "0/3000100"};
 	char wal[64], path[128];
 
 	(void)state;
@@ -115,13 +119,21 @@ good_then_proven(void **state)
 	assert_string_equal(why, "");
 	assert_int_equal(im.redo_lsn, 0x3000028);
 	assert_string_equal(im.redo_log, LOG);
+	assert_int_equal(im.held_lsn, 0x3000100);
 	assert_int_equal(image_prove(&im, &limit, &err), OK);
+	CLEAN(json_done) json_t *range = image_range(&im);
+	assert_string_equal(json_string_value(json_object_get(range, "start_lsn")), "0/3000028");
+	assert_string_equal(json_string_value(json_object_get(range, "held_lsn")), "0/3000100");
+	assert_string_equal(json_string_value(json_object_get(range, "stop_lsn")), "0/3000200");
+	assert_int_equal(json_integer_value(json_object_get(range, "stop_timeline")), 1);
+	assert_int_equal(json_integer_value(json_object_get(range, "stop_time")),
+			 1700000000123456000);
 	facts = "system 1, timeline 2, up since 12:00";
 	assert_int_equal(image_prove(&im, &limit, &err), ERR_WRITER_RETRYABLE);
 	assert_non_null(strstr(err.msg, "changed while the snapshot was taken"));
 	facts = NULL;
 	assert_int_equal(image_prove(&im, &limit, &err), ERR_DB_SESSION_LOST);
-	assert_non_null(strstr(err.msg, "look at the cluster"));
+	assert_non_null(strstr(err.msg, "end of the log"));
 }
 
 static void

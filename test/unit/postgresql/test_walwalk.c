@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Walking over logs that this file writes itself, page by page: records across pages and segments, pieces
+ * of any size, a switch, a record given up, and every way in which a log may end. (That the walk finds
+ * in a real server's log what pg_waldump finds there: test/e2e/46-point-in-time.t.)
+ */
+#include "postgresql/walwalk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/le.h"
+#include "postgresql/crc32c.h"
+
+enum { SEGMENT = 1 << 20, PAGE = 8192, LOG_MAX = 3 * SEGMENT, FOUND_MAX = 4096 };
+
+#define IDENTITY UINT64_C(7712192694704567692)
+#define START (5 * (uint64_t)SEGMENT)
+#define EPOCH_US (UINT64_C(946684800) * 1000000)
+
+static uint8_t bytes[LOG_MAX]; /* the log from START on */
+static uint64_t at; /* where the next byte goes, from START */
+static struct walwalk_record found[FOUND_MAX];
+static size_t n_found, stop_after;
+
+static void
+page_header(uint64_t page, uint16_t info, uint32_t rest)
+{
+	bool first = page % SEGMENT == 0;
+	uint8_t *p = bytes + page;
+
+	le16_put(p, 0xd110);
+	le16_put(p + 2, (uint16_t)(info | (first ? 2 : 0)));
+	le32_put(p + 4, 1);
+	le64_put(p + 8, START + page);
+	le32_put(p + 16, rest);
+	if (first) {
+		le64_put(p + 24, IDENTITY);
+		le32_put(p + 32, SEGMENT);
+		le32_put(p + 36, PAGE);
+	}
+	at = page + (first ? 40 : 24);
+}
+
+/* Raw bytes of a record, with headers where they cross into another page. */
+static void
+put_bytes(const uint8_t *p, size_t n)
+{
+	for (; n > 0; p++, n--) {
+		if (at % PAGE == 0)
+			page_header(at, 1, (uint32_t)n);
+		bytes[at++] = *p;
+	}
+}
+
+/* Where it begins. */
+static uint64_t
+put_record(uint8_t manager, uint8_t info, const void *body, size_t n)
+{
+	CLEAN(free_ptr) uint8_t *r = calloc(1, 24 + n);
+	uint32_t crc = crc32c_begin();
+
+	le32_put(r, (uint32_t)(24 + n));
+	r[16] = info;
+	r[17] = manager;
+	memcpy(r + 24, body, n);
+	crc = crc32c_add(crc, SLICE(r + 24, n));
+	crc = crc32c_add(crc, SLICE(r, 20));
+	le32_put(r + 20, crc32c_end(crc));
+	at = (at + 7) / 8 * 8;
+	if (at % PAGE == 0)
+		page_header(at, 0, 0);
+	uint64_t lsn = START + at;
+	put_bytes(r, 24 + n);
+	return lsn;
+}
+
+static uint64_t
+put_timed(uint8_t manager, uint8_t info, uint64_t time_us, const char *name)
+{
+	uint8_t body[2 + 3 + 5 + 8 + 64] = {253, 1, 2, 252, 1, 2, 3, 4, 255, 72};
+
+	le64_put(body + 10, time_us - EPOCH_US);
+	(void)snprintf((char *)body + 18, 64, "%s", name);
+	return put_record(manager, info, body, sizeof(body));
+}
+
+static uint64_t
+put_other(size_t n)
+{
+	CLEAN(free_ptr) uint8_t *body = malloc(n + 1);
+
+	memset(body, 0x5a, n);
+	return put_record(10, 0, body, n);
+}
+
+static int
+note(void *arg, const struct walwalk_record *r)
+{
+	(void)arg;
+	assert_true(n_found < FOUND_MAX);
+	found[n_found++] = *r;
+	return n_found == stop_after;
+}
+
+/* What it was before the end was told. */
+static enum walwalk_state
+walk(size_t n, size_t piece, uint64_t *ret_position)
+{
+	CLEAN(walwalk_freep) struct walwalk *w = NULL;
+	struct error err = ERROR_INIT;
+	enum walwalk_state state = WALWALK_MORE;
+
+	n_found = 0;
+	assert_int_equal(walwalk_new(START, SEGMENT, note, NULL, &w, &err), OK);
+	for (size_t i = 0; i < n; i += piece)
+		state = walwalk_feed(w, SLICE(bytes + i, MIN(piece, n - i)));
+	assert_int_equal(walwalk_finish(w), state == WALWALK_ENOUGH ? WALWALK_ENOUGH : WALWALK_END);
+	if (ret_position != NULL)
+		*ret_position = walwalk_position(w);
+	return state;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(bytes, 0, sizeof(bytes));
+	stop_after = 0;
+	page_header(0, 0, 0);
+	return 0;
+}
+
+static void
+what_records_say(void **state)
+{
+	uint64_t lsn[6], position;
+
+	(void)state;
+	lsn[0] = put_timed(1, 0x00, 1700000000123456, "");
+	lsn[1] = put_timed(1, 0xa0, 1700000001000000, "");
+	lsn[2] = put_timed(1, 0x30 | 0x80, 1700000002000000, "");
+	lsn[3] = put_timed(0, 0x70, 1700000003000000, "before the change");
+	lsn[4] = put_timed(1, 0x10, 1700000004000000, "");
+	lsn[5] = put_other(1);
+	assert_int_equal(walk(SEGMENT, SEGMENT, &position), WALWALK_END);
+	assert_int_equal(n_found, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(found[i].lsn, lsn[i]);
+	assert_int_equal(found[0].kind, WALWALK_COMMIT);
+	assert_int_equal(found[0].time_ns, UINT64_C(1700000000123456000));
+	assert_int_equal(found[0].end, lsn[1]);
+	assert_int_equal(found[1].kind, WALWALK_ABORT);
+	assert_int_equal(found[2].kind, WALWALK_COMMIT);
+	assert_int_equal(found[3].kind, WALWALK_RESTORE_POINT);
+	assert_string_equal(found[3].name, "before the change");
+	assert_int_equal(found[3].time_ns, UINT64_C(1700000003000000000));
+	assert_int_equal(found[4].kind, WALWALK_OTHER);
+	assert_int_equal(found[5].kind, WALWALK_OTHER);
+	assert_int_equal(position, START + (at + 7) / 8 * 8);
+}
+
+/* Records of every length around a page's, to the third segment, in pieces of several sizes. */
+static void
+across_pages(void **state)
+{
+	static const size_t pieces[] = {1 << 20, 8192, 777, 40, 100000};
+	size_t n = 0;
+	uint64_t position;
+
+	(void)state;
+	for (size_t len = 0; at < LOG_MAX - 40000; len = (len * 7 + 13) % 30000, n++)
+		(void)put_other(len);
+	(void)put_timed(1, 0, 1700000000000000, "");
+	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+		assert_int_equal(walk((at + 7) / 8 * 8, pieces[i], &position), WALWALK_MORE);
+		assert_int_equal(n_found, n + 1);
+		assert_int_equal(found[n].kind, WALWALK_COMMIT);
+	}
+	/* Begun in the second segment: what is left of a record there is passed over. */
+	CLEAN(walwalk_freep) struct walwalk *w = NULL;
+	struct error err = ERROR_INIT;
+
+	n_found = 0;
+	assert_int_equal(walwalk_new(START + SEGMENT, SEGMENT, note, NULL, &w, &err), OK);
+	assert_int_equal(walwalk_feed(w, SLICE(bytes + SEGMENT, at - SEGMENT)), WALWALK_MORE);
+	assert_int_equal(walwalk_finish(w), WALWALK_END);
+	assert_true(n_found > 10 && n_found < n);
+	assert_int_equal(found[n_found - 1].kind, WALWALK_COMMIT);
+	assert_int_equal(walwalk_identity(w), IDENTITY);
+}
+
+static void
+switch_ends_a_segment(void **state)
+{
+	uint64_t next, position;
+
+	(void)state;
+	(void)put_record(0, 0x40, "", 0);
+	memset(bytes + PAGE, 0x77, SEGMENT - PAGE); /* nobody looks at that */
+	page_header(SEGMENT, 0, 0);
+	next = put_timed(1, 0, 1700000000000000, "");
+	assert_int_equal(walk(SEGMENT + PAGE, 5000, &position), WALWALK_END);
+	assert_int_equal(n_found, 2);
+	assert_int_equal(found[0].end, START + SEGMENT);
+	assert_int_equal(found[1].lsn, next);
+}
+
+static void
+enough_is_enough(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		(void)put_other(100);
+	stop_after = 2;
+	assert_int_equal(walk(SEGMENT, 512, NULL), WALWALK_ENOUGH);
+	assert_int_equal(n_found, 2);
+}
+
+/* A promoted server goes on where the unfinished record began. */
+static void
+record_given_up(void **state)
+{
+	uint64_t next;
+
+	(void)state;
+	(void)put_other(10);
+	(void)put_other(20000);
+	page_header(PAGE, 8, 0);
+	next = put_timed(1, 0, 1700000000000000, "");
+	assert_int_equal(walk(2 * PAGE, 3000, NULL), WALWALK_END);
+	assert_int_equal(n_found, 2);
+	assert_int_equal(found[1].lsn, next);
+}
+
+static void
+where_it_ends(void **state)
+{
+	uint64_t first, second, position;
+
+	(void)state;
+	first = put_other(50);
+	second = put_other(20000);
+	assert_int_equal(walk(at, 100, &position), WALWALK_MORE);
+	assert_int_equal(n_found, 2);
+	/* Not all of it is there: more might come. */
+	assert_int_equal(walk(at - 9, 100, &position), WALWALK_MORE);
+	assert_int_equal(n_found, 1);
+	assert_int_equal(position, second);
+	/* One bit is wrong, in what is kept and in what is not. */
+	for (uint64_t i = second + 30; i < START + at; i += 9000) {
+		if (i % PAGE < 48)
+			continue;
+		bytes[i - START] ^= 4;
+		(void)walk(at, 4096, &position);
+		assert_int_equal(position, second);
+		bytes[i - START] ^= 4;
+	}
+	/* A page of another place; of another database; no page at all. */
+	at = 3 * PAGE;
+	le64_put(bytes + PAGE + 8, START);
+	assert_int_equal(walk(at, 4096, &position), WALWALK_END);
+	le64_put(bytes + PAGE + 8, START + PAGE);
+	le32_put(bytes + PAGE + 16, 7);
+	assert_int_equal(walk(at, 4096, &position), WALWALK_END);
+	le16_put(bytes, 0);
+	assert_int_equal(walk(at, 4096, &position), WALWALK_END);
+	assert_int_equal(n_found, 0);
+	assert_int_equal(position, START);
+	assert_int_equal(first, START + 40);
+}
+
+static void
+impossible(void **state)
+{
+	struct walwalk *w = NULL;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(walwalk_new(START, 12345, note, NULL, &w, &err), ERR_CORRUPT);
+	assert_int_equal(walwalk_new(START + 8, SEGMENT, note, NULL, &w, &err), ERR_CORRUPT);
+	assert_null(w);
+}
+
+static void
+checksum(void **state)
+{
+	uint32_t crc = crc32c_begin();
+
+	(void)state;
+	/* RFC 3720, B.4, and the check value of every catalogue of CRCs. */
+	crc = crc32c_add(crc, SLICE("123456789", 9));
+	assert_int_equal(crc32c_end(crc), 0xe3069283);
+	crc = crc32c_add(crc32c_begin(), SLICE(bytes + LOG_MAX - 32, 32));
+	assert_int_equal(crc32c_end(crc), 0x8a9136aa);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_records_say, setup),
+		cmocka_unit_test_setup(across_pages, setup),
+		cmocka_unit_test_setup(switch_ends_a_segment, setup),
+		cmocka_unit_test_setup(enough_is_enough, setup),
+		cmocka_unit_test_setup(record_given_up, setup),
+		cmocka_unit_test_setup(where_it_ends, setup),
+		cmocka_unit_test_setup(impossible, setup),
+		cmocka_unit_test_setup(checksum, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
