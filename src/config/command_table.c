@@ -331,6 +331,32 @@ const struct command command_table[COMMAND_COUNT] = {
 			{"holdfast agent enroll --list", "who is known here"},
 		},
 	},
+	[COMMAND_GROUP_STATUS] = {
+		.name = "group status",
+		.summary = "show the copies of a group, and how they are",
+		.text = "Asks every copy of the group NAME, or of all groups in the configuration, and "
+			"shows for each its role, its status, and how far it is behind: "
+			"CopyQueueLength is what the active copy has written and this one has not "
+			"copied yet, ReplayQueueLength what it has copied and not replayed. For the "
+			"active copy the last two positions are the end of its log.\n"
+			"\n"
+			"Mounted is the active copy. A passive copy is Healthy if its log copier is "
+			"connected and it replays; Suspended while replay is paused; Resynchronizing "
+			"if it is further behind than max_copy_queue or max_replay_queue; "
+			"DisconnectedAndHealthy or DisconnectedAndResynchronizing if its log copier is "
+			"not connected, Disconnected if there is no active copy either; Failed if "
+			"waiting will not mend it. Initializing is a server that is starting, "
+			"ServiceDown one that does not answer.\n"
+			"\n"
+			"Then the backup context: for which copy, from where and since when a backup "
+			"of the group is running, wherever it was started.",
+		.operands = {"NAME", 0, 1, "A group of the configuration; without it all of them."},
+		.flags = {FLAG_WATCH, FLAG_INTERVAL},
+		.examples = {
+			{"holdfast group status", "all groups"},
+			{"holdfast group status orders --watch --interval 500ms", "one, as it changes"},
+		},
+	},
 	[COMMAND_CONFIG_SHOW] = {
 		.name = "config show",
 		.summary = "show settings and where they come from",

@@ -155,6 +155,12 @@ const struct flag flag_table[FLAG_COUNT] = {
 			 "forget a requester or an agent: by name, host, or the beginning of its "
 			 "certificate's fingerprint"},
 
+	/* group status */
+	[FLAG_WATCH] = {"watch", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			"go on, and look again and again"},
+	[FLAG_INTERVAL] = {"interval", 0, FLAG_VALUE, "DURATION", OPTION_NONE,
+			   "time between two looks of --watch, 2s by default"},
+
 	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			    "show every setting, not only those that were set"},
 

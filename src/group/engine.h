@@ -66,6 +66,7 @@ struct copy_facts {
 		replayed_time_ns; /* last message from the active; last commit applied */
 	bool receiving; /* passive: its log copier is connected */
 	char source[ENGINE_TEXT_MAX]; /* passive: "host:port" it copies from */
+	char source_slot[64]; /* passive: the slot there that keeps logs for it; "" none */
 	bool replay_paused;
 	bool in_backup_mode; /* some other program's or ours */
 

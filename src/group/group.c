@@ -1,29 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* From sections of the configuration to groups, and what has to be right about them. */
+/* A group as such: names, copies, an end. Reading one from the configuration is group_read.c. */
 #include "group/group.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#include "base/text.h"
-#include "group/engine.h"
-
-enum { SECTION_MAX = 128, SLOT_NAME_MAX = 63 };
-
-#define MS(n) ((n)*UINT64_C(1000000))
-
-static const char *const prefer_names[] = {
-	[GROUP_PREFER_PASSIVE] = "passive",
-	[GROUP_PREFER_PASSIVE_ONLY] = "passive-only",
-	[GROUP_PREFER_ACTIVE] = "active",
-};
 
 const char *
 group_prefer_name(enum group_prefer p)
 {
-	return (size_t)p < ARRAY_SIZE(prefer_names) && prefer_names[p] != NULL ? prefer_names[p]
-									       : "?";
+	switch (p) {
+	case GROUP_PREFER_PASSIVE:
+		return "passive";
+	case GROUP_PREFER_PASSIVE_ONLY:
+		return "passive-only";
+	case GROUP_PREFER_ACTIVE:
+		return "active";
+	}
+	return "?";
 }
 
 static void
@@ -40,6 +33,47 @@ copy_done(struct group_copy *c)
 	free(c->sslcert);
 	free(c->sslkey);
 	free(c->agent);
+}
+
+/* NULL is copied, too. */
+static bool
+dup_text(const char *text, char **ret)
+{
+	*ret = text != NULL ? strdup(text) : NULL;
+	return *ret != NULL || text == NULL;
+}
+
+static bool
+dup_copy(const struct group_copy *c, struct group_copy *ret)
+{
+	return dup_text(c->name, &ret->name) && dup_text(c->host, &ret->host) &&
+	       dup_text(c->port, &ret->port) && dup_text(c->user, &ret->user) &&
+	       dup_text(c->database, &ret->database) && dup_text(c->passfile, &ret->passfile) &&
+	       dup_text(c->sslmode, &ret->sslmode) && dup_text(c->sslrootcert, &ret->sslrootcert) &&
+	       dup_text(c->sslcert, &ret->sslcert) && dup_text(c->sslkey, &ret->sslkey) &&
+	       dup_text(c->agent, &ret->agent);
+}
+
+int
+group_dup(const struct group *g, struct group **ret, struct error *err)
+{
+	CLEAN(group_freep) struct group *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return error_no_memory(err);
+	*d = *g;
+	d->name = d->slot = NULL;
+	d->n = 0;
+	d->copies = calloc(MAX(g->n, (size_t)1), sizeof(*d->copies));
+	if (d->copies == NULL || !dup_text(g->name, &d->name) || !dup_text(g->slot, &d->slot))
+		return error_no_memory(err);
+	for (; d->n < g->n; d->n++)
+		if (!dup_copy(&g->copies[d->n], &d->copies[d->n])) {
+			copy_done(&d->copies[d->n]);
+			return error_no_memory(err);
+		}
+	*ret = STEAL_PTR(d);
+	return OK;
 }
 
 void
@@ -68,336 +102,4 @@ group_copy_find(const struct group *g, const char *name)
 		if (strcmp(g->copies[i].name, name) == 0)
 			return &g->copies[i];
 	return NULL;
-}
-
-/* Reading. Sections come one setting after another, in the order of the file. */
-
-/* "group.orders" or "group.orders.copy.pg1" into its names; false if it is another section. */
-static bool
-split_section(const char *section, char group[GROUP_NAME_MAX + 1], char copy[GROUP_NAME_MAX + 1])
-{
-	const char *name, *dot;
-
-	if (strncmp(section, "group.", 6) != 0)
-		return false;
-	name = section + 6;
-	dot = strchr(name, '.');
-	copy[0] = '\0';
-	if (dot == NULL)
-		return text_printf(group, GROUP_NAME_MAX + 1, "%s", name);
-	return strncmp(dot, ".copy.", 6) == 0 &&
-	       text_printf(group, GROUP_NAME_MAX + 1, "%.*s", (int)(dot - name), name) &&
-	       text_printf(copy, GROUP_NAME_MAX + 1, "%s", dot + 6);
-}
-
-static int
-take_text(char **into, const struct setting_view *v, struct error *err)
-{
-	char *copy = v->n > 0 ? strdup(v->values[0]) : NULL;
-
-	if (v->n > 0 && copy == NULL)
-		return error_no_memory(err);
-	free(*into);
-	*into = copy;
-	return OK;
-}
-
-static int
-take_copy_setting(struct group_copy *c, const struct setting_view *v, struct error *err)
-{
-	const struct {
-		const char *key;
-		char **into;
-	} texts[] = {
-		{"host", &c->host},
-		{"port", &c->port},
-		{"user", &c->user},
-		{"database", &c->database},
-		{"passfile", &c->passfile},
-		{"sslmode", &c->sslmode},
-		{"sslrootcert", &c->sslrootcert},
-		{"sslcert", &c->sslcert},
-		{"sslkey", &c->sslkey},
-		{"agent", &c->agent},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		if (strcmp(texts[i].key, v->key) == 0)
-			return take_text(texts[i].into, v, err);
-	return error_set(err, ERR_INTERNAL, "%s.%s is known to the table only", v->section, v->key);
-}
-
-static int
-take_engine(struct group *g, const struct setting_view *v, struct error *err)
-{
-	if (v->n == 0)
-		return OK;
-	g->engine = engine_find(v->values[0]);
-	return g->engine != NULL ? OK
-				 : error_set(err, ERR_CONFIG, "%s: there is no engine '%s'",
-					     v->origin, v->values[0]);
-}
-
-static int
-take_prefer(struct group *g, const struct setting_view *v, struct error *err)
-{
-	for (size_t i = 1; v->n > 0 && i < ARRAY_SIZE(prefer_names); i++)
-		if (strcmp(prefer_names[i], v->values[0]) == 0) {
-			g->prefer = (enum group_prefer)i;
-			return OK;
-		}
-	return error_set(err, ERR_INTERNAL, "%s.prefer is known to the table only", v->section);
-}
-
-static int
-take_group_setting(struct group *g, const struct setting_view *v, struct error *err)
-{
-	const struct {
-		const char *key;
-		uint64_t *into;
-		uint64_t factor;
-	} numbers[] = {
-		{"query_log_range_timeout", &g->query_log_range_timeout_ns, MS(1)},
-		{"heartbeat", &g->heartbeat_ns, MS(1)},
-		{"heartbeat_timeout", &g->heartbeat_timeout_ns, MS(1)},
-		{"context_lease", &g->context_lease_ns, MS(1)},
-		{"keepalive_time", &g->keepalive_time_ns, MS(1)},
-		{"max_copy_queue", &g->max_copy_queue, 1},
-		{"max_replay_queue", &g->max_replay_queue, 1},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (strcmp(numbers[i].key, v->key) == 0) {
-			*numbers[i].into = v->number * numbers[i].factor;
-			return OK;
-		}
-	if (strcmp(v->key, "engine") == 0)
-		return take_engine(g, v, err);
-	if (strcmp(v->key, "prefer") == 0)
-		return take_prefer(g, v, err);
-	if (strcmp(v->key, "slot") == 0)
-		return take_text(&g->slot, v, err);
-	return error_set(err, ERR_INTERNAL, "%s.%s is known to the table only", v->section, v->key);
-}
-
-static int
-copy_of(struct group *g, const char *name, struct group_copy **ret, struct error *err)
-{
-	const struct group_copy *known = group_copy_find(g, name);
-	struct group_copy *all;
-
-	if (known != NULL) {
-		*ret = &g->copies[known - g->copies];
-		return OK;
-	}
-	if (g->n >= GROUP_COPIES_MAX)
-		return error_set(err, ERR_CONFIG, "group.%s has more than %d copies", g->name,
-				 GROUP_COPIES_MAX);
-	all = realloc(g->copies, (g->n + 1) * sizeof(*all));
-	if (all == NULL)
-		return error_no_memory(err);
-	g->copies = all;
-	all[g->n] = (struct group_copy){.name = strdup(name)};
-	if (all[g->n].name == NULL)
-		return error_no_memory(err);
-	*ret = &all[g->n++];
-	return OK;
-}
-
-/* What is right by itself may be wrong together. */
-
-static int
-check_copies(const struct group *g, struct error *err)
-{
-	if (g->n == 0) {
-		error_set(err, ERR_CONFIG, "group.%s has no copies", g->name);
-		return error_hint(err, "add a section [group.%s.copy.NAME] for each of them",
-				  g->name);
-	}
-	for (size_t i = 0; i < g->n; i++) {
-		const struct group_copy *c = &g->copies[i];
-
-		if (c->host == NULL)
-			return error_set(err, ERR_CONFIG, "group.%s.copy.%s.host is not set",
-					 g->name, c->name);
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(g->copies[j].host, c->host) == 0 &&
-			    strcmp(g->copies[j].port, c->port) == 0)
-				return error_set(err, ERR_CONFIG,
-						 "group.%s: '%s' and '%s' are the same server, "
-						 "%s port %s",
-						 g->name, g->copies[j].name, c->name, c->host,
-						 c->port);
-		if (strcmp(g->copies[0].database, c->database) != 0) {
-			error_set(err, ERR_CONFIG,
-				  "group.%s: '%s' has database %s, but '%s' has %s", g->name,
-				  g->copies[0].name, g->copies[0].database, c->name, c->database);
-			return error_hint(err, "the group's lock is in that database: it has to be "
-					       "the same for all copies");
-		}
-	}
-	return OK;
-}
-
-static int
-check_group(const struct group *g, struct error *err)
-{
-	if (g->engine == NULL) {
-		error_set(err, ERR_CONFIG, "group.%s.engine is not set", g->name);
-		return error_hint(err, "add 'engine = postgresql' to [group.%s]", g->name);
-	}
-	if (g->heartbeat_ns + g->heartbeat_timeout_ns >= g->context_lease_ns) {
-		error_set(err, ERR_CONFIG,
-			  "group.%s: context_lease has to be longer than heartbeat and "
-			  "heartbeat_timeout together",
-			  g->name);
-		return error_hint(err, "otherwise a lost connection could never be opened again in "
-				       "time");
-	}
-	if (g->slot != NULL &&
-	    (strlen(g->slot) > SLOT_NAME_MAX ||
-	     strspn(g->slot, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(g->slot)))
-		return error_set(err, ERR_CONFIG,
-				 "group.%s.slot '%s': lower-case letters, digits and '_', at most "
-				 "%d",
-				 g->name, g->slot, SLOT_NAME_MAX);
-	return check_copies(g, err);
-}
-
-static int
-read_setting(struct group *g, const char *copy, const struct setting_view *v, struct error *err)
-{
-	struct group_copy *c = NULL;
-
-	if (copy[0] == '\0')
-		return take_group_setting(g, v, err);
-	int r = copy_of(g, copy, &c, err);
-	return r < 0 ? r : take_copy_setting(c, v, err);
-}
-
-/* The group of that name, all of it; ERR_NOT_FOUND without one. */
-static int
-read_group(const struct settings *s, const char *name, struct group **ret, struct error *err)
-{
-	CLEAN(group_freep) struct group *g = calloc(1, sizeof(*g));
-	char group[GROUP_NAME_MAX + 1], copy[GROUP_NAME_MAX + 1];
-	struct setting_view v;
-	bool any = false, own = false;
-
-	if (g == NULL || (g->name = strdup(name)) == NULL)
-		return error_no_memory(err);
-	for (size_t i = 0; settings_at(s, i, &v); i++) {
-		if (!split_section(v.section, group, copy) || strcmp(group, name) != 0)
-			continue;
-		any = true;
-		own = own || copy[0] == '\0';
-		int r = read_setting(g, copy, &v, err);
-		if (r < 0)
-			return r;
-	}
-	if (!any)
-		return error_set(err, ERR_NOT_FOUND, "there is no group '%s'", name);
-	if (!own) {
-		error_set(err, ERR_CONFIG, "there is no section [group.%s], only copies of it",
-			  name);
-		return error_hint(err, "add it, with 'engine = postgresql' in it");
-	}
-	int r = check_group(g, err);
-	if (r == OK)
-		*ret = STEAL_PTR(g);
-	return r;
-}
-
-/* "orders, customers" */
-static void
-names_of_all(const struct settings *s, char *text, size_t size)
-{
-	char group[GROUP_NAME_MAX + 1], copy[GROUP_NAME_MAX + 1], last[GROUP_NAME_MAX + 1] = "";
-	struct setting_view v;
-	size_t n = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; settings_at(s, i, &v) && size - n > 8; i++) {
-		if (!split_section(v.section, group, copy) || copy[0] != '\0' ||
-		    strcmp(group, last) == 0)
-			continue;
-		memcpy(last, group, sizeof(last));
-		(void)text_printf(text + n, size - n, "%s%s", n > 0 ? ", " : "", group);
-		n = strlen(text);
-	}
-}
-
-int
-group_find(const struct settings *s, const char *name, struct group **ret, struct error *err)
-{
-	struct error own = ERROR_INIT;
-	char all[160];
-	int r = read_group(s, name, ret, &own);
-
-	if (r == ERR_NOT_FOUND) {
-		names_of_all(s, all, sizeof(all));
-		(void)error_set(&own, ERR_CONFIG, "there is no group '%s' in the configuration",
-				name);
-		if (all[0] != '\0')
-			(void)error_hint(&own, "there is: %s", all);
-		else
-			(void)error_hint(&own,
-					 "add sections [group.%s] and [group.%s.copy.NAME], "
-					 "see holdfast.conf(5)",
-					 name, name);
-	}
-	if (r < 0 && err != NULL)
-		*err = own;
-	return r == ERR_NOT_FOUND ? ERR_CONFIG : r;
-}
-
-static bool
-is_known(const struct group_list *l, const char *name)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->groups[i]->name, name) == 0)
-			return true;
-	return false;
-}
-
-static int
-list_add(struct group_list *l, const struct settings *s, const char *name, struct error *err)
-{
-	struct group **all = realloc(l->groups, (l->n + 1) * sizeof(struct group *));
-
-	if (all == NULL)
-		return error_no_memory(err);
-	l->groups = all;
-	int r = read_group(s, name, &all[l->n], err);
-	if (r == OK)
-		l->n++;
-	return r;
-}
-
-int
-group_list_read(const struct settings *s, struct group_list *ret, struct error *err)
-{
-	struct group_list l = {0};
-	char group[GROUP_NAME_MAX + 1], copy[GROUP_NAME_MAX + 1];
-	struct setting_view v;
-	int r = OK;
-
-	for (size_t i = 0; r == OK && settings_at(s, i, &v); i++)
-		if (split_section(v.section, group, copy) && !is_known(&l, group))
-			r = list_add(&l, s, group, err);
-	if (r < 0) {
-		group_list_done(&l);
-		return r;
-	}
-	*ret = l;
-	return OK;
-}
-
-void
-group_list_done(struct group_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		group_free(l->groups[i]);
-	free(l->groups);
-	*l = (struct group_list){0};
 }

@@ -69,6 +69,8 @@ void group_list_done(struct group_list *l);
 
 const struct group_copy *group_copy_find(const struct group *g, const char *name);
 const char *group_prefer_name(enum group_prefer p); /* "passive-only" */
+/* One of its own, for a thread that may outlive the other. */
+CHECKED int group_dup(const struct group *g, struct group **ret, struct error *err);
 void group_free(struct group *g);
 void group_freep(struct group **g);
 

@@ -19,8 +19,6 @@
 
 #define STATE_STARTING "57P03" /* cannot_connect_now */
 
-#define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::int8"
-
 /* In the order of the columns below. */
 enum column {
 	COLUMN_MAY_SEE,
@@ -39,6 +37,7 @@ enum column {
 	COLUMN_PASSIVE_TIMELINE,
 	COLUMN_RECEIVING,
 	COLUMN_SOURCE,
+	COLUMN_SOURCE_SLOT,
 	COLUMN_COPIED_TIME,
 	COLUMN_IN_BACKUP,
 	COLUMN_COUNT
@@ -52,30 +51,32 @@ enum column {
  */
 static const char facts_sql[] =
 	"SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), current_user,"
-	" r.is, (SELECT system_identifier FROM pg_control_system()),"
-	" current_setting('server_version'), pg_size_bytes(current_setting('wal_segment_size')),"
-	" " MICROSECONDS(
-		"clock_timestamp()") ","
-				     " CASE WHEN NOT r.is THEN pg_current_wal_flush_lsn() END,"
-				     " CASE WHEN NOT r.is THEN left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) END,"
-				     " greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()),"
-				     " pg_last_wal_replay_lsn(), " MICROSECONDS(
-					     "pg_last_xact_replay_timestamp()") ","
-										" CASE WHEN r.is THEN pg_is_wal_replay_paused() END,"
-										" greatest((SELECT timeline_id FROM pg_control_checkpoint()),"
-										" (SELECT min_recovery_end_timeline FROM pg_control_recovery()), w.received_tli),"
-										" w.status = 'streaming', w.sender_host || ':' || w.sender_port,"
-										" " MICROSECONDS(
-											"w.last_msg_receipt_time") ","
-														   " EXISTS (SELECT FROM pg_stat_progress_basebackup) OR EXISTS"
-														   " (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-														   " AND query ~* 'pg_(backup_start|start_backup) *[(]')"
-														   " FROM (SELECT pg_is_in_recovery() AS is) r LEFT JOIN pg_stat_wal_receiver w ON true";
+	" r.passive, (SELECT system_identifier FROM pg_control_system()),"
+	" current_setting('server_version'),"
+	" pg_size_bytes(current_setting('wal_segment_size')),"
+	" (extract(epoch FROM clock_timestamp()) * 1000000)::int8,"
+	" CASE WHEN NOT r.passive THEN pg_current_wal_flush_lsn() END,"
+	" CASE WHEN NOT r.passive THEN left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) END,"
+	" greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()),"
+	" pg_last_wal_replay_lsn(),"
+	" (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::int8,"
+	" CASE WHEN r.passive THEN pg_is_wal_replay_paused() END,"
+	" greatest((SELECT timeline_id FROM pg_control_checkpoint()),"
+	" (SELECT min_recovery_end_timeline FROM pg_control_recovery()), w.received_tli),"
+	" w.status = 'streaming', w.sender_host || ':' || w.sender_port,"
+	" current_setting('primary_slot_name'),"
+	" (extract(epoch FROM w.last_msg_receipt_time) * 1000000)::int8,"
+	" EXISTS (SELECT FROM pg_stat_progress_basebackup) OR EXISTS"
+	" (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+	" AND query ~* 'pg_(backup_start|start_backup) *[(]')"
+	" FROM (SELECT pg_is_in_recovery() AS passive) r"
+	" LEFT JOIN pg_stat_wal_receiver w ON true";
 
-static const char contexts_sql[] = "SELECT a.application_name, " MICROSECONDS(
-	"a.backend_start") " FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-			   " WHERE l.locktype = 'advisory' AND l.classid = $1::oid AND l.objid = $2::oid"
-			   " AND l.objsubid = 2 AND l.granted ORDER BY a.backend_start LIMIT $3";
+static const char contexts_sql[] =
+	"SELECT a.application_name, (extract(epoch FROM a.backend_start) * 1000000)::int8"
+	" FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+	" WHERE l.locktype = 'advisory' AND l.classid = $1::oid AND l.objid = $2::oid"
+	" AND l.objsubid = 2 AND l.granted ORDER BY a.backend_start LIMIT $3";
 
 static const char slots_sql[] =
 	"SELECT slot_name, temporary, active, wal_status = 'lost', restart_lsn"
@@ -160,6 +161,7 @@ take_facts(const PGresult *rows, struct copy_facts *f, struct error *err)
 	f->receiving = field_bool(rows, 0, COLUMN_RECEIVING);
 	f->replay_paused = field_bool(rows, 0, COLUMN_PAUSED);
 	field_text(rows, 0, COLUMN_SOURCE, f->source, sizeof(f->source));
+	field_text(rows, 0, COLUMN_SOURCE_SLOT, f->source_slot, sizeof(f->source_slot));
 	return OK;
 }
 
