@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The eye on the passive copy: is it still one, and does its log copier work? */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/eventlog.h"
+#include "group/context_internal.h"
+
+static const char *
+name_of(const struct context *c)
+{
+	return c->order.passive->name;
+}
+
+/* Event 2153, with the communication error as far as the copy knows it. */
+static void
+tell_copier_lost(struct context *c, const struct watch_facts *f)
+{
+	char why[256], at[ENGINE_POSITION_MAX];
+	const struct group_copy *a = c->order.active;
+
+	c->engine->position_text(f->received, at);
+	if (f->receiving)
+		(void)snprintf(why, sizeof(why),
+			       "nothing was heard from %s for %" PRIu64
+			       " s, though it has more; received up to %s",
+			       f->source[0] != 0 ? f->source : a->name, f->silent_ns / NS_PER_S,
+			       at);
+	else
+		(void)snprintf(why, sizeof(why),
+			       "no connection to the active copy; received up to %s. The reason is "
+			       "in the log of the server of %s",
+			       at, name_of(c));
+	(void)pthread_mutex_lock(&c->lock);
+	c->copier_lost++;
+	(void)pthread_mutex_unlock(&c->lock);
+	eventlog_add(c->order.events, EVENT_LOG_COPIER_LOST, c->order.job,
+		     "active=%s (%s:%s) copy=%s/%s error=%s", a->name,
+		     a->host != NULL ? a->host : "", a->port != NULL ? a->port : "",
+		     c->order.group->name, name_of(c), why);
+	context_note(c, "the log copier of %s is disconnected from %s: %s", name_of(c), a->name,
+		     why);
+}
+
+static void
+tell_copier_back(struct context *c)
+{
+	uint64_t away_ns = clock_boot_ns() - c->seen.copier_lost_ns;
+
+	eventlog_add(c->order.events, EVENT_LOG_COPIER_BACK, c->order.job,
+		     "active=%s copy=%s/%s away_ms=%" PRIu64, c->order.active->name,
+		     c->order.group->name, name_of(c), away_ns / NS_PER_MS);
+	context_note(c, "the log copier of %s reaches %s again", name_of(c), c->order.active->name);
+}
+
+static int
+judge(struct context *c, const struct watch_facts *f, struct error *err)
+{
+	uint32_t before = c->seen.timeline;
+
+	switch (context_policy_passive(&c->seen, f, context_end(c), clock_boot_ns())) {
+	case PASSIVE_SAME:
+		return OK;
+	case PASSIVE_COPIER_LOST:
+		tell_copier_lost(c, f);
+		return OK;
+	case PASSIVE_COPIER_BACK:
+		tell_copier_back(c);
+		return OK;
+	case PASSIVE_PROMOTED:
+		return error_set(err, ERR_GROUP_ROLE,
+				 "%s is not a passive copy any more: it was promoted", name_of(c));
+	case PASSIVE_RESTARTED:
+		return error_set(err, ERR_GROUP_ROLE, "%s was restarted during the backup",
+				 name_of(c));
+	case PASSIVE_TIMELINE:
+		return error_set(err, ERR_GROUP_ROLE,
+				 "%s went from timeline %" PRIu32 " to %" PRIu32
+				 ": another copy was promoted",
+				 name_of(c), before, f->timeline);
+	}
+	return error_set(err, ERR_INTERNAL, "unknown news");
+}
+
+static int
+beat(void *arg, uint64_t deadline_ns, struct error *err)
+{
+	struct context *c = arg;
+	struct watch_facts f;
+	int rc = c->engine->watch_ask(c->watch, deadline_ns, &f, err);
+
+	if (rc == OK)
+		rc = judge(c, &f, err);
+	if (rc < 0)
+		c->engine->watch_close(STEAL_PTR(c->watch));
+	return rc;
+}
+
+static int
+reopen(void *arg, uint64_t deadline_ns, struct error *err)
+{
+	struct context *c = arg;
+	int rc = c->engine->watch_open(c->order.group, c->order.passive, deadline_ns, &c->watch,
+				       err);
+
+	return rc < 0 ? rc : beat(arg, deadline_ns, err);
+}
+
+static void
+lost(void *arg, const struct error *why)
+{
+	context_note(arg, "the copy that is backed up does not answer: %s; trying again", why->msg);
+}
+
+static void
+back(void *arg, uint64_t away_ns)
+{
+	struct context *c = arg;
+
+	context_note(c, "%s answers again after %" PRIu64 ".%" PRIu64 " s, and is what it was",
+		     name_of(c), away_ns / NS_PER_S, away_ns % NS_PER_S / (100 * NS_PER_MS));
+}
+
+static void
+over(void *arg, const struct error *why, uint64_t away_ns)
+{
+	struct context *c = arg;
+
+	context_over(c, c->order.passive, why, away_ns);
+}
+
+static void
+expired(void *arg, uint64_t silent_ns, const struct error *last, struct error *err)
+{
+	const struct context *c = arg;
+
+	context_expired(c, name_of(c), silent_ns, last, err);
+	(void)error_hint(err,
+			 "look at the network between here and %s, and at its server; repeat "
+			 "the backup",
+			 name_of(c));
+}
+
+static const struct context_link_ops passive_ops = {
+	.beat = beat,
+	.reopen = reopen,
+	.lost = lost,
+	.back = back,
+	.over = over,
+	.expired = expired,
+};
+
+int
+context_passive_open(struct context *c, const struct log_range *range, struct error *err)
+{
+	int rc;
+
+	if (c->order.passive == c->order.active)
+		return OK;
+	c->seen.timeline = range->timeline;
+	rc = reopen(c, context_open_deadline(c->order.group), err);
+	return rc < 0 ? (int)error_prefix(err, "watch the copy that is backed up") : OK;
+}
+
+int
+context_passive_start(struct context *c, struct error *err)
+{
+	if (c->watch == NULL)
+		return OK;
+	return context_link_start(&passive_ops, c, c->order.group, &c->passive, err);
+}
+
+void
+context_passive_close(struct context *c)
+{
+	context_link_stop(STEAL_PTR(c->passive));
+	c->engine->watch_close(STEAL_PTR(c->watch));
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Order matters when a session is opened in the place of a lost one: first the slot of the old one is
+ * copied, if it is still there, so that the logs stay pinned without a gap; then the old one is ended, and
+ * only then is its lock free for us.
+ *
+ * The slot is what tells in a beat that the session is whole: it belongs to the process of the server
+ * that we began with, or somebody between (a pooler) has given us another.
+ */
+#include "group/postgresql/channel.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/text.h"
+#include "group/postgresql/channel_internal.h"
+#include "group/postgresql/target.h"
+#include "postgresql/walrange.h"
+
+static uint64_t
+position(const PGresult *r, int column)
+{
+	uint64_t at;
+
+	return walrange_parse_lsn(PQgetvalue(r, 0, column), &at) ? at : 0;
+}
+
+static uint32_t
+timeline_of(const char *file_name)
+{
+	char text[9];
+
+	(void)snprintf(text, sizeof(text), "%.8s", file_name);
+	return (uint32_t)strtoul(text, NULL, 16);
+}
+
+/* Who is there? */
+static int
+meet(struct engine_session *s, uint64_t deadline_ns, struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	struct engine_mark *m = &s->mark;
+	int rc = dialog_ask(
+		&s->d,
+		"SELECT r.is, (SELECT system_identifier FROM pg_control_system()),"
+		" CASE WHEN NOT r.is THEN pg_walfile_name(pg_current_wal_flush_lsn()) END,"
+		" a.pid, a.application_name,"
+		" (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size'),"
+		" current_setting('max_slot_wal_keep_size')"
+		" FROM (SELECT pg_is_in_recovery() AS is) r, pg_stat_activity a"
+		" WHERE a.pid = pg_backend_pid()",
+		0, NULL, 7, deadline_ns, &r, err);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(PQgetvalue(r, 0, 0), "f") != 0)
+		return error_set(err, ERR_GROUP_ROLE, "%s is not the active copy any more",
+				 s->d.copy->name);
+	(void)snprintf(m->identity, sizeof(m->identity), "%s", PQgetvalue(r, 0, 1));
+	m->timeline = timeline_of(PQgetvalue(r, 0, 2));
+	(void)snprintf(s->pid, sizeof(s->pid), "%s", PQgetvalue(r, 0, 3));
+	(void)snprintf(m->token, sizeof(m->token), "%s", PQgetvalue(r, 0, 4));
+	s->segment_bytes = strtoull(PQgetvalue(r, 0, 5), NULL, 10);
+	(void)text_printf(s->limit_text, sizeof(s->limit_text), "%s", PQgetvalue(r, 0, 6));
+	s->may_be_limited = strcmp(s->limit_text, "-1") != 0;
+	if (m->timeline == 0 || s->segment_bytes == 0)
+		return error_set(err, ERR_PROTOCOL, "%s: its answer has another form",
+				 s->d.copy->name);
+	(void)snprintf(m->address, sizeof(m->address), "%s",
+		       PQhostaddr(pgconn_pq(s->d.c)) != NULL ? PQhostaddr(pgconn_pq(s->d.c)) : "");
+	return OK;
+}
+
+/* Is it the server that it was? */
+static int
+compare(const struct engine_session *s, const struct engine_mark *before, struct error *err)
+{
+	const char *name = s->d.copy->name;
+
+	if (strcmp(s->mark.identity, before->identity) != 0)
+		return error_set(err, ERR_CONTEXT_LOST, "%s has another database now (%s, was %s)",
+				 name, s->mark.identity, before->identity);
+	if (s->mark.timeline != before->timeline)
+		return error_set(err, ERR_CONTEXT_LOST,
+				 "%s is on timeline %" PRIu32 " now, and was on %" PRIu32, name,
+				 s->mark.timeline, before->timeline);
+	return OK;
+}
+
+static int
+take_lock(struct engine_session *s, uint64_t deadline_ns, struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	char class[16], object[16];
+	const char *const params[] = {
+		target_lock_text(TARGET_LOCK_CLASS, class),
+		target_lock_text(target_lock_number(s->d.group->name), object)};
+	int rc = dialog_ask(&s->d, "SELECT pg_try_advisory_lock($1::int4, $2::int4)",
+			    ARRAY_SIZE(params), params, 1, deadline_ns, &r, err);
+
+	if (rc < 0)
+		return rc;
+	return strcmp(PQgetvalue(r, 0, 0), "t") == 0 ? OK : channel_busy(&s->d, deadline_ns, err);
+}
+
+static int
+slot_failed(const struct engine_session *s, int rc, struct error *err)
+{
+	const char *state = pgconn_sqlstate(s->d.c);
+
+	(void)error_prefix(err, "hold the logs");
+	/* configuration_limit_exceeded; object_not_in_prerequisite_state: wal_level. */
+	if (strcmp(state, "53400") == 0)
+		(void)error_hint(err,
+				 "raise max_replication_slots on %s (two more than its standbys "
+				 "need) and restart it, or drop a slot nobody needs",
+				 s->d.copy->name);
+	else if (strcmp(state, "42501") == 0)
+		(void)error_hint(err,
+				 "ALTER ROLE ... REPLICATION for the role that "
+				 "[group.%s.copy.%s] names",
+				 s->d.group->name, s->d.copy->name);
+	return rc;
+}
+
+/* `of`: the slot to take the position from, "" to begin now. */
+static int
+take_slot(struct engine_session *s, const char *of, uint64_t deadline_ns, struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	uint8_t random[8];
+	char hex[2 * sizeof(random) + 1], name[CHANNEL_SLOT_MAX], prefix[CHANNEL_SLOT_MAX];
+	const char *const params[] = {name, of};
+	bool copy = of[0] != 0;
+	int rc;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return error_sys(err, ERR_IO, "get random bytes");
+	channel_slot_prefix(s->d.group, prefix);
+	(void)snprintf(name, sizeof(name), "%.40s%s", prefix,
+		       hex_encode(random, sizeof(random), hex));
+	rc = dialog_ask(&s->d,
+			copy ? "SELECT pg_copy_physical_replication_slot($2::name, $1::name, true)"
+			     : "SELECT pg_create_physical_replication_slot($1::name, true, true)",
+			copy ? 2 : 1, params, 1, deadline_ns, &r, err);
+	if (rc < 0)
+		return slot_failed(s, rc, err);
+	(void)snprintf(s->slot, sizeof(s->slot), "%s", name);
+	return OK;
+}
+
+/* Where does our slot stand, and how is it? */
+static int
+look_at_slot(struct engine_session *s, uint64_t deadline_ns, PGresult **ret, struct error *err)
+{
+	const char *const params[] = {s->slot};
+
+	return dialog_ask(
+		&s->d,
+		"SELECT r.is, CASE WHEN NOT r.is THEN pg_current_wal_flush_lsn() END,"
+		" CASE WHEN NOT r.is THEN pg_walfile_name(pg_current_wal_flush_lsn()) END,"
+		" pg_backend_pid(), s.restart_lsn, s.wal_status"
+		" FROM (SELECT pg_is_in_recovery() AS is) r LEFT JOIN pg_replication_slots s"
+		" ON s.slot_name = $1 AND s.active_pid = pg_backend_pid()",
+		1, params, 6, deadline_ns, ret, err);
+}
+
+static int
+logs_gone(const struct engine_session *s, enum err code, uint64_t needed, struct error *err)
+{
+	char text[WALRANGE_LSN_LEN + 1];
+	const char *name = s->d.copy->name;
+
+	walrange_format_lsn(needed, text);
+	if (code == ERR_LOGS_GONE) {
+		(void)error_set(err, code,
+				"%s removed logs that this backup needs, from %s on, although they "
+				"were held: max_slot_wal_keep_size (%s) was used up",
+				name, text, s->limit_text);
+		return error_hint(err,
+				  "raise max_slot_wal_keep_size on %s: as much log as is written "
+				  "during a backup, and room to spare",
+				  name);
+	}
+	return error_set(err, code,
+			 "%s removed logs that this backup needs, from %s on, while the channel "
+			 "that held them was away",
+			 name, text);
+}
+
+/* Is the file with this position there? */
+static int
+find_file(struct engine_session *s, uint64_t at, uint64_t deadline_ns, bool *ret_there,
+	  struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	char name[WALRANGE_NAME_LEN + 1];
+	const char *const params[] = {name + 8};
+	struct walrange w;
+	int rc;
+
+	if (!walrange_make(s->mark.timeline, at, at + 1, s->segment_bytes, &w))
+		return error_set(err, ERR_PROTOCOL, "%s: its answer has another form",
+				 s->d.copy->name);
+	walrange_name(&w, w.first, name);
+	/* Not by its timeline: it may be of before a promotion. */
+	rc = dialog_ask(&s->d,
+			"SELECT count(*) FROM pg_ls_waldir()"
+			" WHERE name ~ '^[0-9A-F]{24}$' AND substr(name, 9) = $1",
+			1, params, 1, deadline_ns, &r, err);
+	if (rc == OK)
+		*ret_there = strcmp(PQgetvalue(r, 0, 0), "0") != 0;
+	return rc;
+}
+
+/* Logs from `needed` on are there, though the slot began later: then nothing holds them, and they are
+ * looked for. */
+static int
+check_logs(struct engine_session *s, uint64_t needed, uint64_t deadline_ns, struct error *err)
+{
+	bool there = true;
+	int rc;
+
+	if (needed == 0 || s->mark.pinned / s->segment_bytes <= needed / s->segment_bytes)
+		return OK;
+	rc = find_file(s, needed, deadline_ns, &there, err);
+	if (rc < 0 || there)
+		return rc;
+	return logs_gone(s, ERR_CONTEXT_LOST, needed, err);
+}
+
+static int
+judge_beat(struct engine_session *s, const PGresult *r, uint64_t needed, struct error *err)
+{
+	const char *name = s->d.copy->name;
+
+	if (strcmp(PQgetvalue(r, 0, 0), "f") != 0)
+		return error_set(err, ERR_GROUP_ROLE, "%s is not the active copy any more", name);
+	if (timeline_of(PQgetvalue(r, 0, 2)) != s->mark.timeline)
+		return error_set(err, ERR_GROUP_ROLE, "%s is on another timeline now", name);
+	if (strcmp(PQgetvalue(r, 0, 3), s->pid) != 0) {
+		(void)error_set(err, ERR_DB_CONFIG,
+				"%s: something between gives the session another process of the "
+				"server for each statement",
+				name);
+		return error_hint(err,
+				  "connect to the server itself, not to a pooler: host and port "
+				  "of [group.%s.copy.%s]",
+				  s->d.group->name, name);
+	}
+	if (PQgetisnull(r, 0, 4) == 1 || strcmp(PQgetvalue(r, 0, 5), "lost") == 0)
+		return logs_gone(s, s->may_be_limited ? ERR_LOGS_GONE : ERR_CONTEXT_LOST, needed,
+				 err);
+	return OK;
+}
+
+int
+channel_beat(struct engine_session *s, uint64_t needed, uint64_t deadline_ns, uint64_t *ret_end,
+	     struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	uint64_t end;
+	int rc = look_at_slot(s, deadline_ns, &r, err);
+
+	if (rc == OK)
+		rc = judge_beat(s, r, needed, err);
+	if (rc < 0)
+		return rc;
+	end = position(r, 1);
+	s->mark.pinned = position(r, 4);
+	rc = check_logs(s, needed, deadline_ns, err);
+	if (rc == OK)
+		*ret_end = end;
+	return rc;
+}
+
+/* In the place of a session before. */
+static int
+take_over(struct engine_session *s, const struct engine_session_order *order, uint64_t deadline_ns,
+	  struct error *err)
+{
+	char slot[CHANNEL_SLOT_MAX];
+	int rc = compare(s, order->before, err);
+
+	if (rc == OK)
+		rc = channel_left_slot(&s->d, order->before, deadline_ns, slot, err);
+	if (rc == OK && slot[0] != 0)
+		rc = take_slot(s, slot, deadline_ns, err);
+	return rc < 0 ? rc : channel_left_end(&s->d, order->before, deadline_ns, err);
+}
+
+/* The server ends whoever holds a slot that has become too expensive, and the slot with it: the session
+ * is lost first, and why is seen only now. */
+static int
+check_taken_over(struct engine_session *s, const struct engine_session_order *order,
+		 uint64_t deadline_ns, struct error *err)
+{
+	uint64_t ignored;
+	int rc = channel_beat(s, order->needed, deadline_ns, &ignored, err);
+
+	if (rc == ERR_CONTEXT_LOST && s->may_be_limited)
+		return logs_gone(s, ERR_LOGS_GONE, order->needed, err);
+	return rc;
+}
+
+static int
+begin(struct engine_session *s, const struct engine_session_order *order, uint64_t deadline_ns,
+      struct error *err)
+{
+	uint64_t ignored;
+	int rc = meet(s, deadline_ns, err);
+
+	if (rc == OK && order->before != NULL)
+		rc = take_over(s, order, deadline_ns, err);
+	if (rc == OK)
+		rc = take_lock(s, deadline_ns, err);
+	if (rc == OK && s->slot[0] == 0)
+		rc = take_slot(s, "", deadline_ns, err);
+	if (rc == OK)
+		rc = channel_alone(&s->d, deadline_ns, err);
+	if (rc < 0)
+		return rc;
+	return order->before != NULL ? check_taken_over(s, order, deadline_ns, err)
+				     : channel_beat(s, 0, deadline_ns, &ignored, err);
+}
+
+/* Its name is how it is found again, so it has a number that nobody else's has. */
+static int
+name_it(const struct group *g, const struct engine_session_order *order,
+	char name[DIALOG_APPLICATION_MAX], struct error *err)
+{
+	enum { NUMBER_ROOM = 10 }; /* " #1a2b3c4d" */
+	uint8_t random[4];
+	char hex[2 * sizeof(random) + 1];
+
+	if (order->before != NULL) {
+		(void)text_printf(name, DIALOG_APPLICATION_MAX, "%s", order->before->token);
+		return OK;
+	}
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return error_sys(err, ERR_IO, "get random bytes");
+	(void)text_printf(name, DIALOG_APPLICATION_MAX - NUMBER_ROOM, TARGET_CONTEXT_NAME " %s %s",
+			  g->name, order->holder);
+	(void)snprintf(name + strlen(name), NUMBER_ROOM + 1, " #%s",
+		       hex_encode(random, sizeof(random), hex));
+	return OK;
+}
+
+static int
+open_session(struct engine_session *s, const struct group *g, const struct group_copy *active,
+	     const struct engine_session_order *order, uint64_t deadline_ns, struct error *err)
+{
+	char application[DIALOG_APPLICATION_MAX];
+	struct dialog_order dialog = {
+		.application = application,
+		.lease_ns = order->lease_ns,
+		.hostaddr = order->before != NULL ? order->before->address : NULL,
+	};
+	int rc = name_it(g, order, application, err);
+
+	if (rc == OK)
+		rc = dialog_open(&s->d, g, active, &dialog, deadline_ns, err);
+	return rc < 0 ? rc : begin(s, order, deadline_ns, err);
+}
+
+int
+channel_open(const struct group *g, const struct group_copy *active,
+	     const struct engine_session_order *order, uint64_t deadline_ns,
+	     struct engine_session **ret, struct error *err)
+{
+	struct engine_session *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (s == NULL)
+		return error_no_memory(err);
+	rc = open_session(s, g, active, order, deadline_ns, err);
+	if (rc < 0) {
+		dialog_close(&s->d);
+		free(s);
+		return rc;
+	}
+	*ret = s;
+	return OK;
+}
+
+const struct engine_mark *
+channel_mark(const struct engine_session *s)
+{
+	return &s->mark;
+}
+
+/* By hand, so that it is free when we return: the server would notice a little later. */
+void
+channel_close(struct engine_session *s, uint64_t deadline_ns)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+
+	if (s == NULL)
+		return;
+	const char *const params[] = {s->slot};
+	/* If not, the end of the session does it. */
+	int rc = dialog_ask(&s->d,
+			    "SELECT pg_drop_replication_slot($1::name), pg_advisory_unlock_all()",
+			    1, params, 2, deadline_ns, &r, NULL);
+	(void)rc;
+	dialog_close(&s->d);
+	free(s);
+}
+
+int
+channel_clear(const struct group *g, const struct group_copy *active,
+	      const struct engine_mark *mark, uint64_t deadline_ns, struct error *err)
+{
+	struct dialog d;
+	int rc = dialog_open(&d, g, active,
+			     &(struct dialog_order){
+				     .application = "holdfast clear",
+				     .lease_ns = g->context_lease_ns,
+				     .hostaddr = mark->address,
+			     },
+			     deadline_ns, err);
+
+	if (rc == OK)
+		rc = channel_left_end(&d, mark, deadline_ns, err);
+	dialog_close(&d);
+	return rc;
+}
