@@ -82,16 +82,22 @@ points_stat(const struct point *p, const char *name)
 	return v > 0 ? (uint64_t)v : 0;
 }
 
-/* The record as it is, with what is not in it: the id, and times as text. */
+/* The record as it is, with what is not in it: the id, and times as text. "type" is that of the line, as
+ * everywhere; the record's own is "backup_type". */
 static void
 put_json(const struct point *p)
 {
 	char start[32], end[32];
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "type", "point", "id", p->id_text,
-			      "start_time", clock_format_utc(p->start_ns, start), "end_time",
+	json_t *type = json_object_get(p->json, "type");
+	json_t *j = json_pack("{s:s, s:s, s:s}", "id", p->id_text, "start_time",
+			      clock_format_utc(p->start_ns, start), "end_time",
 			      clock_format_utc(p->end_ns, end));
 
-	if (j != NULL && json_object_update(j, p->json) < 0) {
+	if (j != NULL &&
+	    (json_object_update(j, p->json) < 0 ||
+	     json_object_set_new(j, "type", json_string("point")) < 0 ||
+	     json_object_set_new(j, "backup_type",
+				 type != NULL ? json_incref(type) : json_string("full")) < 0)) {
 		json_decref(j);
 		j = NULL;
 	}
