@@ -18,6 +18,8 @@ field_schema(const struct api_field *f)
 	case API_NUMBER:
 		return json_pack("{s:s, s:s, s:I, s:I}", "type", "integer", "format", "int64",
 				 "minimum", (json_int_t)f->min, "maximum", (json_int_t)f->max);
+	case API_BOOL:
+		return json_pack("{s:s}", "type", "boolean");
 	case API_TEXT:
 		return json_pack("{s:s, s:I, s:I}", "type", "string", "minLength",
 				 (json_int_t)f->min, "maxLength", (json_int_t)f->max);

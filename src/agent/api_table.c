@@ -25,6 +25,7 @@ enum {
 #define TTL(must)	{"TTL", API_NUMBER, must, 1, 86400, "seconds for which the lease lives without a keep-alive"}
 #define REQUEST_ID	{"RequestId", API_TEXT, false, 1, 64, "the requester's name for this order"}
 #define HOLD(most)	{"Hold", API_NUMBER, false, 0, most, "milliseconds to hold the reply back for"}
+#define SKIP		{"Skip", API_BOOL, false, 0, 0, "true: instead of MoveData; nothing was copied, this is a test"}
 #define ORDER_FIELDS	JOB, SET(true), EPOCH(true), REQUEST_ID, HOLD(30000)
 
 static const struct api_def table[API_COUNT] = {
@@ -70,10 +71,10 @@ static const struct api_def table[API_COUNT] = {
 		 {"Answer", API_OBJECT_OR_NULL, false, 0, 0, "to the operation got before"}},
 		{"Operation", "Closed"}},
 	[API_FINISH_SNAPSHOT] = {"FinishSnapshot", API_ORDER, BODY, "end the lease: what was achieved",
-		{ORDER_FIELDS},
+		{ORDER_FIELDS, SKIP},
 		{"Verdict", "Writers"}},
 	[API_FINISH_SNAPSHOT_EX] = {"FinishSnapshotEx", API_ORDER, BODY, "end the lease: what was achieved",
-		{ORDER_FIELDS, TTL(true)},
+		{ORDER_FIELDS, SKIP, TTL(true)},
 		{"Verdict", "Writers"}},
 	[API_BACKUP_COMPLETE] = {"BackupComplete", API_ORDER, BODY, "the restore point is stored",
 		{ORDER_FIELDS, {"Point", API_TEXT, true, 1, 128, "id of the restore point"}},
@@ -82,13 +83,13 @@ static const struct api_def table[API_COUNT] = {
 		{JOB, SET(false), EPOCH(false),
 		 {"Error", API_OBJECT, false, 0, 0, "what the requester gives up for: the writers' last error from now on"},
 		 REQUEST_ID, HOLD(30000)},
-		{NULL}},
+		{"Writers"}},
 	[API_LIST_SNAPSHOTS] = {"ListSnapshots", API_QUICK, BODY, "what is held, what ended",
 		{{.name = NULL}},
 		{"Snapshots", "Ended"}},
 	[API_RELEASE_SNAPSHOT] = {"ReleaseSnapshot", API_ERRAND, BODY, "end a lease by hand",
 		{SET(true), REQUEST_ID, HOLD(30000)},
-		{NULL}},
+		{"Writers"}},
 	[API_LIST_EVENTS] = {"ListEvents", API_ERRAND, BODY, "the event log",
 		{{"After", API_NUMBER, false, 0, INT64_MAX, "position to begin after"},
 		 {"Limit", API_NUMBER, false, 1, 1000, "how many at most"}, JOB_OPTIONAL},
@@ -148,6 +149,10 @@ check_field(const struct api_field *f, const json_t *v, struct error *err)
 			return OK;
 		return error_set(err, ERR_USAGE, "field '%s' is not a number from %llu to %llu",
 				 f->name, (unsigned long long)f->min, (unsigned long long)f->max);
+	case API_BOOL:
+		if (json_is_boolean(v))
+			return OK;
+		return error_set(err, ERR_USAGE, "field '%s' is neither true nor false", f->name);
 	case API_TEXT:
 		if (text_fits(v, f->min, f->max))
 			return OK;

@@ -37,6 +37,7 @@ enum api_function {
 enum api_type {
 	API_GUID = 1, /* {8-4-4-4-12} */
 	API_NUMBER, /* min … max */
+	API_BOOL,
 	API_TEXT, /* max bytes */
 	API_NAMES, /* array of at most max texts of at most 255 bytes */
 	API_PATHS, /* array of at most max texts or {"bytes"} */

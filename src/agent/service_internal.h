@@ -278,6 +278,8 @@ void service_job_close(struct job *job);
 /* The job of this request, if it is there, the peer's, and its lease is what is named. NULL: the request has
  * been answered. */
 struct job *service_job_of(struct request *r);
+/* The same, whatever its lease has come to; until it is forgotten. */
+struct job *service_job_known(struct request *r);
 struct job *service_job_find(struct service *s, const uint8_t id[UUID_SIZE]);
 CHECKED int service_job_add_order(struct job *job, enum api_function function, json_t *json,
 				  struct order **ret, struct error *err);

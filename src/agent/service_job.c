@@ -639,7 +639,7 @@ names_lease(const struct job *job, const struct request *r)
 }
 
 struct job *
-service_job_of(struct request *r)
+service_job_known(struct request *r)
 {
 	struct service *s = r->service;
 	uint8_t id[UUID_SIZE];
@@ -647,11 +647,18 @@ service_job_of(struct request *r)
 
 	(void)!uuid_parse(request_text(r, "JobId"), id);
 	job = service_job_find(s, id);
-	if (job == NULL) {
+	if (job == NULL)
 		service_job_fail(r, service_ended_of_job(s->ended, id));
-		return NULL;
-	}
-	if (!is_theirs(job, r))
+	return job != NULL && is_theirs(job, r) ? job : NULL;
+}
+
+struct job *
+service_job_of(struct request *r)
+{
+	struct service *s = r->service;
+	struct job *job = service_job_known(r);
+
+	if (job == NULL)
 		return NULL;
 	if (!names_lease(job, r)) {
 		uint8_t set[UUID_SIZE];

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "agent/service_internal.h"
+#include "agent/task.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -178,6 +179,8 @@ finish(struct order *o, struct error *err)
 {
 	CLEAN(session_verdict_done) struct session_verdict v = {0};
 
+	if (json_is_true(json_object_get(o->json, "Skip")) && task_skip(o->job->session, err) < 0)
+		return err->code;
 	if (session_finish(o->job->session, &v, err) < 0)
 		return err->code;
 	o->reply = json_pack("{s:{s:b, s:b, s:s, s:O}}", "Verdict", "proven", v.proven ? 1 : 0,
@@ -246,6 +249,9 @@ service_orders_run(struct order *o)
 
 	if (o->function == API_NONE) {
 		abort_session(job);
+		/* As they are left: for whoever asks after the end. */
+		if (session_writers(job->session, &writers, NULL) == OK)
+			o->reply = json_pack("{s:o}", "Writers", writers);
 		session_close(job->session);
 		return;
 	}

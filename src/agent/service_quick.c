@@ -124,9 +124,14 @@ writer_status(struct request *r)
 	struct job *job;
 
 	if (json_object_get(r->json, "JobId") != NULL) {
-		job = service_job_of(r);
+		job = service_job_known(r);
 		if (job == NULL)
 			return;
+		/* The end tells how they were left. */
+		if (job->over) {
+			service_job_wait_end(job, r);
+			return;
+		}
 		(void)!session_writers(job->session, &list, NULL);
 		reply_ok(r, json_pack("{s:o}", "Writers", list));
 		return;

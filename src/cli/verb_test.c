@@ -294,23 +294,6 @@ run_step(struct test *t, enum step step, json_t **writers, struct error *err)
 	}
 }
 
-/* An agent finishes only what was copied: a test of it ends before. */
-static int
-limit_steps(struct test *t, struct error *err)
-{
-	if (t->guest->ops->skip != NULL || t->last <= HOLD)
-		return OK;
-	if (invocation_value(t->cli->inv, FLAG_UNTIL) != NULL) {
-		error_set(err, ERR_USAGE, "an agent finishes only what was copied");
-		return error_hint(err, "over --agent give --until hold, or make a backup");
-	}
-	t->last = HOLD;
-	show_note(t->cli,
-		  "An agent finishes only what was copied, so the test ends before that and "
-		  "gives the snapshot up.");
-	return OK;
-}
-
 static int
 run(struct test *t, struct error *err)
 {
@@ -420,8 +403,6 @@ verb_test(struct cli *cli, struct error *err)
 	if (guest_open(cli, &host, &t.guest, err) < 0)
 		return err->code;
 	show_note(cli, "Job %s", t.job);
-	if (limit_steps(&t, err) < 0)
-		return err->code;
 	r = run(&t, err);
 	if (r == OK)
 		summary(&t);

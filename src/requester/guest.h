@@ -71,7 +71,7 @@ struct guest_ops {
 	int (*status)(struct guest *g, json_t **ret, struct error *err);
 	/* As session_writers(): how those that take part are. NULL: ask in another way. */
 	int (*states)(struct guest *g, json_t **ret, struct error *err);
-	/* Instead of move(): as task_skip(). NULL: it cannot be had. */
+	/* Instead of move(): as task_skip(), here or within finish(). */
 	int (*skip)(struct guest *g, struct error *err);
 };
 

@@ -147,17 +147,30 @@ remote_create(struct guest *g, struct session_moment *ret, struct error *err)
 	return OK;
 }
 
+/* For the agent it is part of the finish. */
+static int
+remote_skip(struct guest *g, struct error *err)
+{
+	struct remote *r = remote_of(g);
+
+	if (guest_remote_check(r, err) < 0)
+		return err->code;
+	r->skipped = true;
+	return OK;
+}
+
 static int
 remote_finish(struct guest *g, struct session_verdict *ret, struct error *err)
 {
 	struct remote *r = remote_of(g);
+	CLEAN(json_done) json_t *args = r->skipped ? json_pack("{s:b}", "Skip", 1) : NULL;
 	CLEAN(json_done) json_t *reply = NULL;
 	struct session_verdict v = {0};
 	json_t *verdict, *roots;
 	const char *reason;
 
 	atomic_store(&r->finishing, true);
-	if (order(g, "FinishSnapshot", NULL, &reply, err) < 0)
+	if (order(g, "FinishSnapshot", args, &reply, err) < 0)
 		return err->code;
 	if (json_get_obj(reply, "Verdict", &verdict, err) < 0 ||
 	    json_opt_bool(verdict, "proven", false, &v.proven, err) < 0 ||
@@ -433,6 +446,7 @@ static const struct guest_ops remote_ops = {
 	.close = remote_close,
 	.writers = remote_writers,
 	.status = remote_status,
+	.skip = remote_skip,
 };
 
 static int

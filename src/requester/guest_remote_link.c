@@ -191,7 +191,9 @@ guest_remote_refused(struct remote *r, const char *function, unsigned status, st
 		word_lease_ended(function, cause, err);
 		if (e.hint[0] != '\0')
 			(void)error_hint(err, "%s", e.hint);
-		if (!atomic_load(&r->finishing) || strncmp(function, "Keep", 4) != 0)
+		/* Unless it is none of this job's. */
+		if (r->job[0] != '\0' &&
+		    (!atomic_load(&r->finishing) || strncmp(function, "Keep", 4) != 0))
 			end_lease(r, err);
 		return err->code;
 	}

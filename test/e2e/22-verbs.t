@@ -131,9 +131,20 @@ check "snapshots of an agent" hf snapshots --agent "$where"
 check "none is held there" says "no snapshots are held"
 check "a test of an agent" hf test --agent "$where" --writer ledger --hold 1s
 check "tells its writer's state" says "Status for writer ledger: WAITING_FOR_BACKUP_COMPLETE(0x00000000)"
-check "goes as far as it can" says "hold: ok"
-check "and says why no farther" says "An agent finishes only what was copied"
-check "which is refused if asked for" check_fails test --agent "$where" --until finish "$t/folder"
+check "holds" says "hold: ok"
+check "goes to the end" says "complete: ok"
+check "leaves its writer stable" sh -c "tail -n 3 out | grep -qF 'Status for writer ledger: STABLE(0x00000000)'"
+check "and says what a backup would be" says "Consistency of ledger would be: application"
+check "a test of an agent as JSON" hf test --agent "$where" --json --writer ledger "$t/folder"
+check "has every step" sh -c "jq -es '[.[] | select(.type == \"step\").step] == [\"gather\", \"prepare\", \"create\", \"finish\", \"complete\"]' out >out2"
+check "and a verdict" sh -c "jq -es 'any(.[]; .type == \"summary\" and .proven)' out >out2"
+check "a test of an agent until a step" hf test --agent "$where" --until finish "$t/folder"
+check "goes until there" says "finish: ok"
+check "and not on" sh -c '! grep -q complete out'
+check "a test that leaves BackupComplete out" hf test --agent "$where" --no-complete --writer ledger
+check "says so" says "BackupComplete is left out."
+check "nothing of it is held there" hf snapshots --agent "$where"
+check "nothing at all" says "no snapshots are held"
 check "a test that lets a snapshot expire" check_fails test --agent "$where" --hold 2s --no-keep-alive \
 	--snapshot-timeout 1s "$t/folder"
 check "is told so" says "Error code: 0x800401fd"
