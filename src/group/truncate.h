@@ -36,13 +36,15 @@ struct truncate_mark {
 	char why[TRUNCATE_WHY_MAX]; /* in a clause; "" where the position says it all */
 };
 
-/* What the repository holds of this group, on the active copy's timeline, and is whole. */
+/* What the repository holds of this group, on the active copy's timeline. A part that does not bind is only
+ * told of: the other one goes before it. */
 struct truncate_stored {
 	uint64_t
 		base; /* beginning of the newest full or incremental restore point; 0: there is none */
+	bool base_binds;
 	char base_why[TRUNCATE_WHY_MAX]; /* which one, or why there is none */
-	uint64_t logs; /* up to where the logs go on without a gap; 0: there are none to go on */
-	bool logs_only; /* a log backup lets go: what it holds is what counts, not the base */
+	uint64_t logs; /* up to where log backups reach; 0: there are none */
+	bool logs_bind;
 	char logs_why[TRUNCATE_WHY_MAX];
 };
 
@@ -52,6 +54,7 @@ enum truncate_end {
 	TRUNCATE_BLOCKED, /* a copy still needs what is stored: marks[blocker] */
 	TRUNCATE_BY_COPIER, /* the log copier holds the slot, and moves it itself */
 	TRUNCATE_NO_SLOT, /* the group has none: its logs are kept by other means */
+	TRUNCATE_NEVER, /* a copy backup: the caller's decision, not made here */
 };
 
 struct truncate_plan {
@@ -74,9 +77,9 @@ CHECKED int truncate_decide(const struct group_view *v, const struct truncate_st
 enum { TRUNCATE_NAME_MAX = 96 };
 const char *truncate_mark_name(const struct truncate_mark *m, char text[TRUNCATE_NAME_MAX]);
 const char *truncate_end_name(enum truncate_end e); /* "moves", "nothing-new", "blocked" ... */
-/* What it comes to, in a sentence. */
+/* What it comes to, or (`moved`) what has come of it, in a sentence. */
 enum { TRUNCATE_SENTENCE_MAX = 640 };
-const char *truncate_sentence(const struct truncate_plan *p, const struct group *g,
+const char *truncate_sentence(const struct truncate_plan *p, const struct group *g, bool moved,
 			      char text[TRUNCATE_SENTENCE_MAX]);
 /* For --json: new reference, NULL out of memory. */
 json_t *truncate_json(const struct truncate_plan *p, const struct group *g);

@@ -164,35 +164,23 @@ find_listed(struct verify *v, const struct pack_id *id)
 		       : bsearch(id, v->packs, v->n_packs, sizeof(*v->packs), compare_listed);
 }
 
-struct presence {
-	struct verify *v;
-	uint8_t *seen; /* one for each listed pack */
-};
-
 static int
 see_pack(void *arg, const struct store_entry *entry, struct error *err)
 {
-	struct presence *p = arg;
+	struct verify *v = arg;
 	struct listed_pack *listed;
 	struct pack_id id;
-	char message[128];
 
 	(void)err;
 	if (!name_parse_pack(entry->name, &id))
 		return OK;
-	listed = find_listed(p->v, &id);
+	listed = find_listed(v, &id);
 	if (listed == NULL) {
-		p->v->stats->unlisted_packs++;
+		v->stats->unlisted_packs++;
 		return OK;
 	}
-	p->seen[listed - p->v->packs] = 1;
-	if (listed->size != entry->size_bytes) {
-		(void)snprintf(message, sizeof(message), "has %llu bytes, should have %llu",
-			       (unsigned long long)entry->size_bytes,
-			       (unsigned long long)listed->size);
-		verify_problem(p->v, entry->name, message);
-		listed->wanted = false;
-	}
+	listed->seen = true;
+	listed->size_found = entry->size_bytes;
 	return OK;
 }
 
@@ -208,29 +196,41 @@ was_swept(const struct mark_list *marks, const struct pack_id *id)
 	return false;
 }
 
+/* Of the packs that are wanted: those that are not there as listed need not be read. A restore point
+ * needs its packs, whoever swept them. */
+static void
+report_presence(struct verify *v, const struct mark_list *marks)
+{
+	char name[NAME_SIZE], message[128];
+
+	for (size_t i = 0; i < v->n_packs; i++) {
+		struct listed_pack *p = &v->packs[i];
+
+		if (!p->wanted || (p->seen && p->size_found == p->size))
+			continue;
+		p->wanted = false;
+		if (!p->seen && marks != NULL && was_swept(marks, &p->id))
+			continue;
+		(void)snprintf(message, sizeof(message), "has %llu bytes, should have %llu",
+			       (unsigned long long)p->size_found, (unsigned long long)p->size);
+		verify_problem(v, name_pack(&p->id, name), p->seen ? message : "is missing");
+	}
+}
+
 static int
 check_presence(struct verify *v, struct error *err)
 {
-	struct presence p = {.v = v, .seen = calloc(v->n_packs + 1, 1)};
 	struct mark_list marks = {0};
 	struct error e = ERROR_INIT;
-	char name[NAME_SIZE];
 	int r;
 
-	if (p.seen == NULL)
-		return error_no_memory(err);
 	if (mark_list_read(v->repo, &marks, &e) < 0)
 		verify_problem(v, NAME_MARKS, e.msg);
-	r = store_list(v->repo->store, NAME_PACKS, see_pack, &p, err);
-	for (size_t i = 0; r == OK && i < v->n_packs; i++) {
-		if (p.seen[i])
-			continue;
-		v->packs[i].wanted = false;
-		if (!was_swept(&marks, &v->packs[i].id))
-			verify_problem(v, name_pack(&v->packs[i].id, name), "is missing");
-	}
+	r = store_list(v->repo->store, NAME_PACKS, see_pack, v, err);
+	/* Of a single restore point it is not known yet which packs it needs. */
+	if (r == OK && v->options->only == NULL)
+		report_presence(v, &marks);
 	mark_list_done(&marks);
-	free(p.seen);
 	return r;
 }
 
@@ -285,7 +285,10 @@ check_only(struct verify *v, struct reach **reach, struct repo_index *index, str
 		return err->code;
 	for (size_t i = 0; i < v->n_packs; i++)
 		v->packs[i].wanted = false;
-	return reach_each(*reach, want_pack, v, err);
+	if (reach_each(*reach, want_pack, v, err) < 0)
+		return err->code;
+	report_presence(v, NULL);
+	return OK;
 }
 
 static int

@@ -40,7 +40,8 @@ struct verify_stats {
 struct verify_options {
 	enum verify_level level;
 	unsigned workers; /* 0: as many as keep every core busy */
-	const struct point *only; /* check just this point and the packs it needs; NULL: all */
+	/* Check just this point and the packs it needs, and keys and index; NULL: all. */
+	const struct point *only;
 	const _Atomic bool *cancelled; /* may be NULL */
 	/* One problem. `object` names what is damaged ("packs/ab/…", "points/…"). Serialised. */
 	void (*problem)(void *arg, const char *object, const char *message);

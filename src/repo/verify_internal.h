@@ -14,6 +14,8 @@ struct listed_pack {
 	struct pack_id id;
 	uint8_t class;
 	bool wanted; /* to be read */
+	bool seen; /* the store has it, with so many bytes: */
+	uint64_t size_found;
 	uint64_t size;
 	uint8_t table_hash[CRYPTO_HASH_SIZE]; /* of the table as the index has it */
 };

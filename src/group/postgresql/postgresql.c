@@ -7,6 +7,7 @@
 #include "group/postgresql/look.h"
 #include "group/postgresql/range.h"
 #include "group/postgresql/stream.h"
+#include "group/postgresql/truncate.h"
 #include "group/postgresql/watch.h"
 #include "postgresql/walrange.h"
 
@@ -40,4 +41,5 @@ const struct engine engine_postgresql = {
 	.logs = &log_source_postgresql,
 	.position_text = position_text,
 	.position_parse = position_parse,
+	.truncate = truncate_slot,
 };

@@ -227,6 +227,38 @@ one_point_only(void **state)
 	assert_in_range(refused, 1, rig_count(r, NAME_PACKS) - 1);
 }
 
+/* A pack that is gone concerns the points that need it, and no others. */
+static void
+one_point_and_a_missing_pack(void **state)
+{
+	struct rig *r = *state;
+	CLEAN(point_freep) struct point *p = NULL;
+	struct object_id ids[2];
+	struct verify_options options = {.level = VERIFY_STRUCTURE, .workers = 1};
+	size_t refused = 0, packs;
+
+	for (uint64_t i = 0; i < 2; i++)
+		rig_ok(r, scenario_backup(r->repo, i, &ids[i], &r->err));
+	rig_ok(r, point_read(r->repo, &ids[1], &p, &r->err));
+	options.only = p;
+	packs = rig_count(r, NAME_PACKS);
+	for (size_t i = 0; i < packs; i++) {
+		CLEAN(buf_done) struct buf kept = BUF_INIT(64 << 20);
+		struct verify_stats stats = {0};
+		char name[STORE_NAME_MAX + 1];
+
+		rig_name(r, NAME_PACKS, i, name);
+		rig_ok(r, store_get(r->store, name, &kept, &r->err));
+		assert_int_equal(store_remove(r->store, name, &r->err), 1);
+		int rc = verify_repository(r->repo, &options, &stats, &r->err);
+		bool lost = scenario_check(r->repo, &ids[1], 1, &r->err) < 0;
+		assert_int_equal(rc, lost ? ERR_CORRUPT : OK);
+		refused += rc < 0;
+		rig_ok(r, store_put(r->store, name, buf_slice(&kept), &r->err));
+	}
+	assert_in_range(refused, 1, packs - 1);
+}
+
 static void
 left_by_an_interrupted_backup(void **state)
 {
@@ -312,6 +344,8 @@ main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(several_problems, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(one_point_only, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(one_point_and_a_missing_pack, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(left_by_an_interrupted_backup, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(stopped, rig_setup, rig_teardown),
