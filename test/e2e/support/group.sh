@@ -48,6 +48,17 @@
 #	group_slow NAME RATE		what it sends and what is sent to it takes its time (tc's rates: 16mbit)
 #	group_fast NAME
 #
+# A backup that takes its time, and what happens meanwhile:
+#	group_begin [ARG...]		in the background, its pid in $requester, over links of $GROUP_RATE (4mbit), with
+#					$GROUP_NOISE new rows (100000: 8 s); returns when data moves from the host
+#					$group_chosen; $group_other is the other passive one
+#	group_strikes			now something is done to it: for happened_within
+#	group_finish			the links are fast again; waits for its end: code, and the files out and err
+#	happened NAME [JQ]		the requester wrote an event of that name since group_begin (or group_mark),
+#					for which JQ is true
+#	happened_within MS NAME [JQ]	after group_strikes
+#	happens SECONDS NAME [JQ]	waits for it
+#
 # Afterwards:
 #	group_clean SECONDS		within that time nothing of ours is left on any host that runs: no slot but
 #					those that match $GROUP_KEPT_SLOTS (an ERE), no advisory lock, no
@@ -175,7 +186,8 @@ group_follow() { # NAME ACTIVE
 group_databases() {
 	local c
 	pg_new "$T/pg1" --checksums --wal-segsize "${GROUP_SEGSIZE:-1}" --port 5432 \
-		--set max_wal_size=64MB --set min_wal_size=8MB --set wal_sender_timeout=5s --set wal_receiver_timeout=5s \
+		--set "max_wal_size=$((64 * ${GROUP_SEGSIZE:-1}))MB" \
+		--set "min_wal_size=$((8 * ${GROUP_SEGSIZE:-1}))MB" --set wal_sender_timeout=5s --set wal_receiver_timeout=5s \
 		--set wal_receiver_status_interval=1s --set wal_retrieve_retry_interval=300ms --set max_connections=50 \
 		--set hot_standby_feedback=on --set wal_log_hints=on || return 1
 	printf 'host %s all 10.77.0.0/24 trust\n' all replication | pg_as tee -a "$T/pg1/data/pg_hba.conf" >/dev/null
@@ -388,6 +400,73 @@ group_end() {
 		group_thaw "${c##*/}"
 		pg_stop "$c" immediate >/dev/null 2>&1
 	done
+}
+
+# ---- a backup, and what happens meanwhile
+
+group_mark() { group_since=$(date +%s%N); }
+group_strikes() { group_struck=$(date +%s%N); }
+
+group_begin() {
+	local active c
+	active=$(group_active) || return 1
+	pg_sql "$T/$active" "SET client_min_messages = error; DROP TABLE IF EXISTS noise; CREATE TABLE noise AS
+		SELECT n, md5(random()::text) || md5(random()::text) FROM generate_series(1, ${GROUP_NOISE:-100000}) n" >/dev/null &&
+		group_caught_up 60 || return 1
+	for c in $GROUP_COPIES; do
+		[ "$c" = "$active" ] || group_slow "$c" "${GROUP_RATE:-4mbit}" || return 1
+		[ ! -e "$T/agent-$c/log" ] || : >"$T/agent-$c/log"
+	done
+	group_chosen=
+	group_mark
+	group_strikes
+	"$holdfast" backup --group orders "$@" >"$T/out" 2>"$T/err" </dev/null &
+	requester=$!
+	at_end "kill -9 $requester 2>/dev/null"
+	until_true 30 group_moves && [ -n "$group_chosen" ] && return 0
+	run_shows
+	return 1
+}
+
+# Also true when there will be no more of it.
+group_moves() {
+	local c
+	for c in $GROUP_COPIES; do
+		grep -qs 'RPC: MoveData' "$T/agent-$c/log" && group_chosen=$c
+	done
+	for c in $GROUP_COPIES; do
+		[ "$c" = "$group_chosen" ] || [ "$c" = "$(group_active)" ] || group_other=$c
+	done
+	[ -n "$group_chosen" ] || ! kill -0 "$requester" 2>/dev/null
+}
+
+group_finish() {
+	local c
+	for c in $GROUP_COPIES; do group_fast "$c"; done
+	code=0
+	wait "$requester" || code=$?
+}
+
+group_events() { # NAME JQ: of them
+	"$holdfast" events --json 2>/dev/null </dev/null |
+		jq -c --argjson since "$group_since" "select(.name == \"$1\" and .time_ns >= \$since) | select(${2:-true})"
+}
+happened() { group_events "$@" | grep -q .; }
+happens() {
+	local seconds=$1
+	shift
+	until_true "$seconds" happened "$@" && return 0
+	echo "# no event: $*"
+	return 1
+}
+happened_within() {
+	local limit=$1 at
+	shift
+	at=$(group_events "$@" | jq -r .time_ns | head -n 1)
+	[ -n "$at" ] || { echo "# no event: $*" && return 1; }
+	at=$(((at - group_struck) / 1000000))
+	echo "# $1 after $at ms"
+	[ "$at" -le "$limit" ]
 }
 
 # ---- afterwards
