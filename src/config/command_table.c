@@ -357,6 +357,33 @@ const struct command command_table[COMMAND_COUNT] = {
 			{"holdfast group status orders --watch --interval 500ms", "one, as it changes"},
 		},
 	},
+	[COMMAND_LOG_COPIER] = {
+		.name = "log-copier",
+		.summary = "copy the logs of a group into the repository, for as long as it runs",
+		.text = "Streams the transaction logs of the group's active copy, as a standby does, and "
+			"stores what has come every log_copier.interval. A restore point of the group and "
+			"the logs after it can be restored to any moment that they cover: see "
+			"'holdfast restore --target-time'.\n"
+			"\n"
+			"A replication slot on the active copy keeps the logs there until the repository "
+			"has them; another on each passive copy sees to it that a promotion loses none. "
+			"The copier connects again by itself (event 2153 when it cannot, 2154 when it can "
+			"again), and follows the active copy wherever it goes. It may be killed at any "
+			"moment. On SIGTERM and SIGINT it stores what there is, and ends.\n"
+			"\n"
+			"While no copier runs, its slots hold the logs on the servers' disks: limit that "
+			"with max_slot_wal_keep_size there, and give the slots back with --drop-slots when "
+			"there will be no copier any more. Where synchronous_standby_names is '*', name the "
+			"standbys instead: the copier confirms only what the repository has, and must not "
+			"be waited for.",
+		.operands = {"GROUP", 1, 1, "a group of the configuration: [group.GROUP]"},
+		.repository = true,
+		.flags = {FLAG_DROP_SLOTS},
+		.examples = {
+			{"holdfast log-copier orders", "until it is told to stop"},
+			{"holdfast log-copier orders --drop-slots", "when there will be none any more"},
+		},
+	},
 	[COMMAND_CONFIG_SHOW] = {
 		.name = "config show",
 		.summary = "show settings and where they come from",

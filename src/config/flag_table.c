@@ -160,6 +160,9 @@ const struct flag flag_table[FLAG_COUNT] = {
 			"go on, and look again and again"},
 	[FLAG_INTERVAL] = {"interval", 0, FLAG_VALUE, "DURATION", OPTION_NONE,
 			   "time between two looks of --watch, 2s by default"},
+	[FLAG_DROP_SLOTS] = {"drop-slots", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			     "end copying for good: drop the copier's slots on every copy, and nothing "
+			     "else"},
 
 	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			    "show every setting, not only those that were set"},

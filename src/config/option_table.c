@@ -29,6 +29,7 @@ const struct option_section option_table_sections[] = {
 	{"space", "When snapshots are given up to save the running system."},
 	{"writer", "The programs that bring databases to a consistent point."},
 	{"writer.postgresql", "How the PostgreSQL writer finds and enters the database."},
+	{"log_copier", "How 'holdfast log-copier' brings the logs of a group into the repository."},
 	{"ssh", "How a guest is reached that has no agent of its own (--agent ssh://HOST)."},
 	{"forget", "Which restore points 'holdfast forget' keeps. A point is kept if any rule keeps "
 		   "it; rules given on the command line are added to these."},
@@ -318,6 +319,39 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.since = "0.1.0",
 		.help = "longest wait for a connection",
 		.text = "",
+	},
+	[OPTION_LOG_COPIER_INTERVAL] = {
+		.section = "log_copier", .key = "interval", .type = OPTION_TYPE_DURATION, .min = 1,
+		.max = HOURS(24), .fallback = "60s", .since = "0.3.0",
+		.help = "how often the logs that have come are stored in the repository",
+		.text = "What was committed longer ago than that can be restored, even if the active copy is "
+			"lost with everything on it.",
+	},
+	[OPTION_LOG_COPIER_POINT_TIME] = {
+		.section = "log_copier", .key = "point_time", .type = OPTION_TYPE_DURATION, .min = 1,
+		.max = DAYS(7), .fallback = "1h", .since = "0.3.0",
+		.help = "time after which a new restore point of logs is begun",
+		.text = "Until then each store replaces the one before.",
+	},
+	[OPTION_LOG_COPIER_POINT_FILES] = {
+		.section = "log_copier", .key = "point_files", .type = OPTION_TYPE_NUMBER,
+		.unit = "log files", .min = 1, .max = 4096, .fallback = "64", .since = "0.3.0",
+		.help = "the same in log files, whichever is reached first",
+		.text = "",
+	},
+	[OPTION_LOG_COPIER_SPOOL_MAX] = {
+		.section = "log_copier", .key = "spool_max", .type = OPTION_TYPE_SIZE, .min = MIB(64),
+		.max = GIB(65536), .fallback = "8GiB", .since = "0.3.0",
+		.help = "logs that may wait below agent.state_dir for the repository",
+		.text = "When it is full no more are received; the active copy's server keeps them. It "
+			"has to hold a restore point of logs: point_files of them.",
+	},
+	[OPTION_LOG_COPIER_SLOTS_ON_PASSIVE] = {
+		.section = "log_copier", .key = "slots_on_passive", .type = OPTION_TYPE_BOOL,
+		.fallback = "yes", .since = "0.3.0",
+		.help = "have the passive copies, too, keep the logs that the repository does not have yet",
+		.text = "So that none is missing when one of them is promoted. It takes a replication slot "
+			"on each, which is moved with every store.",
 	},
 	[OPTION_SSH_PROGRAM] = {
 		.section = "ssh", .key = "program", .type = OPTION_TYPE_STRING, .fallback = "ssh",

@@ -42,6 +42,9 @@ struct log_backup_result {
 	char id_text[2 * OBJECT_ID_SIZE + 1];
 	char active[64]; /* the copy it came from */
 	struct log_point logs; /* what the restore point has */
+	/* Logs that should have been there and were not: no moment between can be restored to, and none after
+	 * from a base before. Worth a warning, and a full backup. Both 0: none. */
+	uint64_t gap_from, gap_to;
 	bool by_copier; /* the log copier had it, or stored it for us */
 	uint64_t bytes; /* of log received */
 	uint64_t start_ns, end_ns; /* wall clock */
@@ -49,8 +52,9 @@ struct log_backup_result {
 };
 
 /*
- * ERR_BACKUP_TYPE: the group's engine has no logs to copy. ERR_LOGS_GONE: logs that should follow those in
- * the repository are not there any more; a full backup is needed. Else as the group's engine says.
+ * ERR_BACKUP_TYPE: the group's engine has no logs to copy. ERR_TIMEOUT: the copier
+ * stores nothing. Else as the group's engine says. Of all of them the retryable ones are worth repeating; what
+ * was received stays.
  */
 CHECKED int log_backup_run(const struct log_backup_order *order, struct log_backup_result *ret,
 			   struct error *err);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* From the spool into the repository. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "postgresql/walrange.h"
+#include "requester/log_copy.h"
+
+bool
+log_copy_has_more(const struct log_copy *c)
+{
+	const struct log_point *r = &c->spool.range;
+	uint64_t at_least = r->history[r->n_history - 1].from;
+
+	/* Less than up to the fork is nothing of the new timeline. */
+	return c->spool.has_range && c->spool.written > r->from && c->spool.written >= at_least &&
+	       (!c->has_open || c->spool.written > c->stored);
+}
+
+int
+log_copy_stage(struct log_copy *c, bool close, struct log_copy_store *ret, struct error *err)
+{
+	struct log_spool *spool = &c->spool;
+
+	spool->range.to_time_ns = c->covered_ns;
+	if (log_spool_sync(spool, err) < 0 || log_spool_stage(spool, &ret->stage, err) < 0)
+		return err->code;
+	ret->logs = spool->range;
+	ret->logs.closed = close;
+	ret->start_ns = spool->opened_ns;
+	ret->replaces = c->open_id;
+	ret->tree = c->tree;
+	c->progress = (struct progress){0};
+	ret->order = (struct log_store_order){
+		.repo = c->order->repo,
+		.group = c->order->group->name,
+		.stage = &ret->stage,
+		.logs = &ret->logs,
+		.start_ns = ret->start_ns,
+		.write = c->order->write,
+		.n_tags = c->order->n_tags,
+		.tags = c->order->tags,
+		.progress = &c->progress,
+		.replaces = c->has_open ? &ret->replaces : NULL,
+		.previous = c->has_tree ? &ret->tree : NULL,
+	};
+	return OK;
+}
+
+int
+log_copy_store(struct log_copy_store *s, struct error *err)
+{
+	return log_store(&s->order, &s->stored, err);
+}
+
+void
+log_copy_note(struct log_copy *c, const struct log_copy_store *s)
+{
+	char from[WALRANGE_LSN_LEN + 1], to[WALRANGE_LSN_LEN + 1];
+	char id[2 * OBJECT_ID_SIZE + 1];
+
+	walrange_format_lsn(s->logs.from, from);
+	walrange_format_lsn(s->logs.to, to);
+	eventlog_add(c->order->events, EVENT_LOGS_STORED, c->order->job,
+		     "group=%s point=%s from=%s to=%s", c->order->group->name,
+		     hex_encode(s->stored.id.b, sizeof(s->stored.id.b), id), from, to);
+	c->stored = s->logs.to;
+	c->has_tree = true;
+	c->tree = s->stored.tree;
+	c->has_open = !s->logs.closed;
+	c->open_id = s->stored.id;
+	c->stored_ns = s->logs.to_time_ns;
+}
+
+int
+log_copy_stored(struct log_copy *c, const struct log_copy_store *s, struct error *err)
+{
+	struct log_point next;
+
+	log_copy_note(c, s);
+	if (!s->logs.closed)
+		return OK;
+	next = log_plan_next(&s->logs);
+	return log_spool_begin(&c->spool, &next, clock_wall_ns(), true, err);
+}
+
+void
+log_copy_store_done(struct log_copy_store *s)
+{
+	log_stage_done(&s->stage);
+}
