@@ -29,7 +29,7 @@ typedef int verb_fn(struct cli *cli, struct error *err);
 verb_fn verb_init, verb_backup, verb_list, verb_restore, verb_verify, verb_forget, verb_prune,
 	verb_key_add, verb_key_list, verb_key_remove, verb_stats, verb_plan, verb_writers,
 	verb_snapshots, verb_release, verb_test, verb_events, verb_explain, verb_agent,
-	verb_agent_enroll, verb_group_status, verb_log_copier, verb_config_show, verb_version,
-	verb_help;
+	verb_agent_enroll, verb_group_status, verb_group_truncate, verb_log_copier,
+	verb_config_show, verb_version, verb_help;
 
 #endif

@@ -37,6 +37,7 @@ static verb_fn *const verbs[COMMAND_COUNT] = {
 	[COMMAND_AGENT] = verb_agent,
 	[COMMAND_AGENT_ENROLL] = verb_agent_enroll,
 	[COMMAND_GROUP_STATUS] = verb_group_status,
+	[COMMAND_GROUP_TRUNCATE] = verb_group_truncate,
 	[COMMAND_LOG_COPIER] = verb_log_copier,
 	[COMMAND_CONFIG_SHOW] = verb_config_show,
 	[COMMAND_VERSION] = verb_version,

@@ -357,6 +357,32 @@ const struct command command_table[COMMAND_COUNT] = {
 			{"holdfast group status orders --watch --interval 500ms", "one, as it changes"},
 		},
 	},
+	[COMMAND_GROUP_TRUNCATE] = {
+		.name = "group truncate",
+		.summary = "let a group's active copy go of logs that are backed up",
+		.text = "Moves the group's replication slot (the setting slot of [group.NAME]) on the "
+			"active copy forward, as every FULL, INCREMENTAL and LOG backup of the group "
+			"does when it is done; a COPY never does. The server removes the log files "
+			"before it at its next checkpoint.\n"
+			"\n"
+			"It moves up to the least of what the repository holds and what each copy "
+			"needs: the beginning of the newest full or incremental restore point on the "
+			"active copy's timeline, or, while log backups are made, the end of the logs in "
+			"the repository; and of every passive copy what it has copied and replayed. A "
+			"copy that does not answer needs everything, so it blocks, and is named. Restore "
+			"points that the decision relies on are read and verified first; if one is "
+			"damaged nothing is let go of. The slot never moves back.\n"
+			"\n"
+			"Other slots of the active copy keep logs by themselves. They are shown, and "
+			"left alone.",
+		.operands = {"NAME", 1, 1, "A group of the configuration."},
+		.repository = true,
+		.flags = {FLAG_EXPLAIN},
+		.examples = {
+			{"holdfast group truncate orders --explain", "what holds back the logs?"},
+			{"holdfast group truncate orders", "let go of what may go"},
+		},
+	},
 	[COMMAND_LOG_COPIER] = {
 		.name = "log-copier",
 		.summary = "copy the logs of a group into the repository, for as long as it runs",

@@ -164,6 +164,10 @@ const struct flag flag_table[FLAG_COUNT] = {
 			     "end copying for good: drop the copier's slots on every copy, and nothing "
 			     "else"},
 
+	/* group truncate */
+	[FLAG_EXPLAIN] = {"explain", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			  "show who needs which logs and what would be let go of, and do nothing"},
+
 	[FLAG_EFFECTIVE] = {"effective", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			    "show every setting, not only those that were set"},
 
