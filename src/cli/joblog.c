@@ -31,14 +31,11 @@ joblog_dir(const struct cli *cli)
 enum { LOAD_AT_ONCE = 1000, LOAD_MAX = 100 };
 
 /* An agent gives its events in pieces. */
-static int
-load_remote(struct cli *cli, struct event_list *list, struct error *err)
+int
+joblog_fetch(struct guest *guest, uint64_t after_ns, struct event_list *list, struct error *err)
 {
-	CLEAN(guest_closep) struct guest *guest = NULL;
-	uint64_t after = 0;
+	uint64_t after = after_ns;
 
-	if (guest_open_remote(cli, &guest, err) < 0)
-		return err->code;
 	for (int round = 0; round < LOAD_MAX; round++) {
 		CLEAN(json_done) json_t *reply = NULL;
 		json_t *events, *j;
@@ -64,9 +61,19 @@ load_remote(struct cli *cli, struct event_list *list, struct error *err)
 	return OK;
 }
 
+static int
+load_remote(struct cli *cli, struct event_list *list, struct error *err)
+{
+	CLEAN(guest_closep) struct guest *guest = NULL;
+
+	if (guest_open_remote(cli, &guest, err) < 0)
+		return err->code;
+	return joblog_fetch(guest, 0, list, err);
+}
+
 /* An agent on this host may write the very log that was read. */
-static bool
-is_same(const struct event *a, const struct event *b)
+bool
+joblog_is_same(const struct event *a, const struct event *b)
 {
 	return a->time_ns == b->time_ns && a->id == b->id && a->pid == b->pid &&
 	       strcmp(a->program, b->program) == 0;
@@ -78,7 +85,7 @@ drop_doubles(struct event_list *list)
 	size_t n = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
-		if (n > 0 && is_same(&list->items[n - 1], &list->items[i]))
+		if (n > 0 && joblog_is_same(&list->items[n - 1], &list->items[i]))
 			event_done(&list->items[i]);
 		else
 			list->items[n++] = list->items[i];

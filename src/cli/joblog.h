@@ -9,11 +9,16 @@
 #include "base/event_list.h"
 #include "base/eventlog_read.h"
 #include "cli/cli.h"
+#include "requester/guest.h"
 
 /* Where it is. */
 const char *joblog_dir(const struct cli *cli);
 /* All events of this host, or of the one behind --agent; with `both`, of both, each once. */
 CHECKED int joblog_load(struct cli *cli, bool both, struct event_list *ret, struct error *err);
+/* What an agent's log has of later than that is appended, by time; 0: all. */
+CHECKED int joblog_fetch(struct guest *guest, uint64_t after_ns, struct event_list *list,
+			 struct error *err);
+bool joblog_is_same(const struct event *a, const struct event *b);
 
 /*
  * The job that is meant by an id, the beginning of one (of the job or of its snapshot set, with or

@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/follow.h"
 #include "cli/guest.h"
 #include "cli/joblog.h"
 #include "cli/out.h"
 #include "cli/show.h"
-#include "cli/signals.h"
 
 static int
 filter_level(const struct cli *cli, struct eventlog_filter *filter, struct error *err)
@@ -62,25 +61,6 @@ print_wanted(const struct cli *cli, const struct event_list *events,
 	return OK;
 }
 
-static int
-follow(const struct cli *cli, struct eventlog_reader *reader, const struct eventlog_filter *filter,
-       struct error *err)
-{
-	while (signals_caught() == 0 && !out_failed()) {
-		CLEAN(event_list_done) struct event_list events = {0};
-		size_t n;
-
-		/* Now and then a look at the signals, should one come just before the wait. */
-		if (eventlog_reader_wait(reader, clock_boot_ns() + NS_PER_S, err) < 0 ||
-		    eventlog_reader_next(reader, filter, &events, err) < 0 ||
-		    print_wanted(cli, &events, filter, &n, err) < 0)
-			return err->code;
-		if (!cli->json)
-			(void)fflush(stdout);
-	}
-	return OK;
-}
-
 int
 verb_events(struct cli *cli, struct error *err)
 {
@@ -88,16 +68,15 @@ verb_events(struct cli *cli, struct error *err)
 	CLEAN(event_list_done) struct event_list events = {0};
 	struct eventlog_filter filter = {0};
 	const char *since = invocation_value(cli->inv, FLAG_SINCE);
+	bool follow = invocation_has(cli->inv, FLAG_FOLLOW);
 	char job[64];
 	size_t n;
 
 	if (filter_level(cli, &filter, err) < 0 ||
 	    (since != NULL && joblog_since(since, &filter.since_ns, err) < 0))
 		return err->code;
-	if (invocation_has(cli->inv, FLAG_FOLLOW) && guest_is_remote(cli))
-		return error_set(err, ERR_USAGE, "--follow is for the log of this host");
 	/* From before the first is read, so that none falls between the two. */
-	if (invocation_has(cli->inv, FLAG_FOLLOW) &&
+	if (follow && !guest_is_remote(cli) &&
 	    eventlog_reader_open(joblog_dir(cli), &reader, err) < 0)
 		return err->code;
 	if (joblog_load(cli, false, &events, err) < 0 ||
@@ -106,9 +85,10 @@ verb_events(struct cli *cli, struct error *err)
 		return err->code;
 	if (n == 0)
 		show_note(cli, "no such events");
-	if (reader == NULL)
+	if (!follow)
 		return OK;
 	if (!cli->json)
 		(void)fflush(stdout);
-	return follow(cli, reader, &filter, err);
+	return reader != NULL ? follow_here(cli, reader, &filter, err)
+			      : follow_agent(cli, &events, &filter, err);
 }

@@ -277,6 +277,7 @@ const struct command command_table[COMMAND_COUNT] = {
 		.examples = {
 			{"holdfast events --since 24h --level warning", "what went wrong since yesterday"},
 			{"holdfast events --follow", "as it happens"},
+			{"holdfast events --follow --agent tls://db1:7410", "on another host"},
 		},
 	},
 	[COMMAND_EXPLAIN] = {

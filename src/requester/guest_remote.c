@@ -322,11 +322,13 @@ int
 guest_remote_call(struct guest *g, const char *function, json_t *args, json_t **ret,
 		  struct error *err)
 {
+	CLEAN(json_done) json_t *owned = args;
+
 	if (!g->ops->elsewhere)
 		return error_set(err, ERR_BAD_STATE, "this guest has no agent");
 	bool slow = strcmp(function, "GatherWriterMetadata") == 0 ||
 		    strcmp(function, "ReleaseSnapshot") == 0;
-	return ask(remote_of(g), function, args, slow, ret, err);
+	return ask(remote_of(g), function, owned, slow, ret, err);
 }
 
 const char *

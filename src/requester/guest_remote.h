@@ -44,8 +44,8 @@ CHECKED int guest_remote_open(const struct guest_remote_options *options, struct
 const char *guest_remote_host(struct guest *g);
 
 /*
- * Any function of the agent by its name in doc/api.md: for listings. args may be NULL. Not for a guest of
- * this process (ERR_BAD_STATE).
+ * Any function of the agent by its name in doc/api.md: for listings. args is taken over, and may be NULL. Not
+ * for a guest of this process (ERR_BAD_STATE).
  */
 CHECKED int guest_remote_call(struct guest *g, const char *function, json_t *args, json_t **ret,
 			      struct error *err);

@@ -150,6 +150,24 @@ check "a test that lets a snapshot expire" check_fails test --agent "$where" --h
 check "is told so" says "Error code: 0x800401fd"
 check "events of an agent" hf events --agent "$where"
 check "tell of it" says "Snapshot timeout occurred."
+"$holdfast" --config conf events --agent "$where" --follow --json >followed 2>followed.err </dev/null &
+follower=$!
+for _ in $(seq 200); do grep -q SNAPSHOT_TIMEOUT followed && break; sleep 0.05; done
+check "following an agent's events begins with what was" grep -q SNAPSHOT_TIMEOUT followed
+check "a test meanwhile" hf test --agent "$where" --json --writer ledger
+id=$(jq -rs 'map(select(.type == "summary"))[0].job' out)
+for _ in $(seq 200); do grep -F "$id" followed | grep -q SNAPSHOT_FINISHED && break; sleep 0.05; done
+check "is followed" sh -c "grep -F '$id' followed | grep -q REQUESTER_CONNECTED"
+check "to its end" sh -c "grep -F '$id' followed | grep -q SNAPSHOT_FINISHED"
+kill -TERM $agent && wait $agent
+HOLDFAST_AGENT_STATE_DIR=$t/guest "$holdfast" agent --config conf --listen "$where" 2>agent.log &
+agent=$!
+for _ in $(seq 200); do [ "$(grep -c AGENT_STARTED followed)" -eq 2 ] && break; sleep 0.05; done
+check "through a restart of the agent" [ "$(grep -c AGENT_STARTED followed)" -eq 2 ]
+check "each once" sh -c "[ \$(wc -l <followed) -eq \$(sort -u followed | wc -l) ]"
+kill -TERM $follower
+check "and ends on a signal" eval 'wait $follower || [ $? -ge 128 ] || [ $? -eq 130 ]'
+
 "$holdfast" --config conf test --agent "$where" --hold 60s "$t/folder" >held 2>&1 </dev/null &
 held=$!
 is_held() { hf snapshots --agent "$where" --json && jq -re '.SetId // .value.SetId // .set' out >set; }
