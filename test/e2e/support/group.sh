@@ -52,6 +52,7 @@
 #	group_begin [ARG...]		in the background, its pid in $requester, over links of $GROUP_RATE (4mbit), with
 #					$GROUP_NOISE new rows (100000: 8 s); returns when data moves from the host
 #					$group_chosen; $group_other is the other passive one
+#	group_launch [ARG...]		the same, but returns at once
 #	group_strikes			now something is done to it: for happened_within
 #	group_finish			the links are fast again; waits for its end: code, and the files out and err
 #	happened NAME [JQ]		the requester wrote an event of that name since group_begin (or group_mark),
@@ -73,6 +74,7 @@
 
 GROUP_COPIES='pg1 pg2 pg3'
 declare -A group_ip=([pg1]=10.77.0.1 [pg2]=10.77.0.2 [pg3]=10.77.0.3 [req]=10.77.0.9) group_agent=()
+# shellcheck disable=SC2034 # for others
 GROUP_KEPT_SLOTS='^(pg[123]|holdfast.*)$' GROUP_KEPT_SESSIONS='^$'
 GROUP_BUSY=()
 
@@ -407,7 +409,7 @@ group_end() {
 group_mark() { group_since=$(date +%s%N); }
 group_strikes() { group_struck=$(date +%s%N); }
 
-group_begin() {
+group_launch() {
 	local active c
 	active=$(group_active) || return 1
 	pg_sql "$T/$active" "SET client_min_messages = error; DROP TABLE IF EXISTS noise; CREATE TABLE noise AS
@@ -423,6 +425,10 @@ group_begin() {
 	"$holdfast" backup --group orders "$@" >"$T/out" 2>"$T/err" </dev/null &
 	requester=$!
 	at_end "kill -9 $requester 2>/dev/null"
+}
+
+group_begin() {
+	group_launch "$@" || return 1
 	until_true 30 group_moves && [ -n "$group_chosen" ] && return 0
 	run_shows
 	return 1
