@@ -52,6 +52,7 @@ struct copier {
 	uint64_t mark_until_ns;
 	unsigned idle; /* intervals without anything new */
 	uint64_t lost_ns; /* since when there is no connection; 0: there is one */
+	bool said; /* that it streams: once for each connection, when something came by it */
 	bool was_ready;
 	bool store_failed; /* and it was said */
 	bool full; /* likewise: the spool is */
@@ -269,13 +270,15 @@ is_idle(struct copier *c)
 static bool
 has_reached_mark(struct copier *c)
 {
-	struct error ignored = ERROR_INIT;
+	struct error err = ERROR_INIT;
 
 	if (c->copy.source == NULL)
 		return true;
 	if (!c->marked) {
-		if (log_copy_mark(&c->copy, &c->mark, &ignored) < 0)
+		if (log_copy_mark(&c->copy, &c->mark, &err) < 0) {
+			connection_lost(c, &err);
 			return true;
+		}
 		c->marked = true;
 		c->mark_until_ns = clock_boot_ns() + MARK_WAIT_S * NS_PER_S;
 	}
@@ -320,6 +323,7 @@ connection_made(struct copier *c)
 	}
 	log_copy_say(&c->copy, "copying the logs of %s from %s, timeline %" PRIu32 ", at %s",
 		     c->order->group->name, c->peer, c->copy.spool.range.timeline, at);
+	c->said = true;
 	c->lost_ns = 0;
 	c->again_wait_ms = 0;
 	if (!c->was_ready && c->order->ready != NULL)
@@ -354,7 +358,7 @@ connect_round(struct copier *c)
 	} else if (log_copy_connect(&c->copy, &err) < 0) {
 		connection_lost(c, &err);
 	} else {
-		connection_made(c);
+		c->said = false;
 		if (c->due_ns == 0)
 			schedule(c);
 	}
@@ -371,6 +375,8 @@ round_of(struct copier *c)
 		connect_round(c);
 	else if (log_copy_step(&c->copy, clock_boot_ns() + STEP_MS * NS_PER_MS, &err) < 0)
 		connection_lost(c, &err);
+	else if (c->copy.heard && !c->said)
+		connection_made(c);
 	if (store_round(c, &err) < 0)
 		note_failure(c, &err);
 }

@@ -368,7 +368,13 @@ log_copy_connect(struct log_copy *c, struct error *err)
 		log_copy_disconnect(c);
 		return err->code;
 	}
+	c->heard = false;
 	c->heard_ns = c->asked_ns = clock_boot_ns();
+	/* Whether it really streams shows when something comes. */
+	if (c->ops->confirm(c->source, c->spool.written, 0, true, soon(), err) < 0) {
+		log_copy_disconnect(c);
+		return err->code;
+	}
 	return OK;
 }
 
@@ -413,9 +419,11 @@ take(struct log_copy *c, const struct log_piece *piece, struct error *err)
 	case LOG_PIECE_NONE:
 		return ask_if_quiet(c, err) < 0 ? (int)err->code : 0;
 	case LOG_PIECE_ALIVE:
+		c->heard = true;
 		c->heard_ns = clock_boot_ns();
 		return 0;
 	case LOG_PIECE_DATA:
+		c->heard = true;
 		c->heard_ns = clock_boot_ns();
 		c->received += piece->data.n;
 		if (log_spool_write(&c->spool, piece->position, piece->data, err) < 0)

@@ -57,6 +57,7 @@ struct log_copy {
 	uint64_t stored_ns; /* commits answered before that are in the repository; 0 not known */
 	bool gone; /* the server does not have the logs that follow: start() deals with it */
 	uint64_t covered_ns; /* commits answered before that lie before spool.written */
+	bool heard; /* something came since it was connected */
 	uint64_t heard_ns; /* boot clock: the server's last sign of life */
 	uint64_t asked_ns; /* when it was last asked for one */
 	bool has_open; /* the restore point of the spool's range so far */

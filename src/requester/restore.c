@@ -166,7 +166,8 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 static int
 restore_root(struct run *run, const struct point_root *root, const char *target, struct error *err)
 {
-	if (root->name[0] == '\0')
+	/* Folders, and logs: no writer has to do with them. */
+	if (json_object_get(record_of(run, root), "writer") == NULL)
 		return restore_files(run, &root->tree, target, err);
 	return restore_component(run, root, target, err);
 }

@@ -26,6 +26,8 @@ struct log_source {
 	struct log_source_facts facts;
 	char *message; /* what read() gave last, of libpq */
 	bool streaming;
+	bool at_end; /* nothing of the timeline was left when it was asked for: `end` is all there is */
+	struct log_piece end;
 	uint64_t received, durable; /* as last confirmed: 0 nothing yet */
 };
 
@@ -241,12 +243,11 @@ start_refused(const struct log_source *s, const char *slot, struct error *err)
 }
 
 static int
-ended(const struct log_source *s, const PGresult *rows, struct log_piece *ret, struct error *err)
+ended(const PGresult *rows, struct log_piece *ret, struct error *err)
 {
 	struct log_piece piece = {.kind = LOG_PIECE_END};
 	uint64_t timeline;
 
-	(void)s;
 	if (rows == NULL || PQntuples(rows) != 1 || PQnfields(rows) < 2)
 		return error_set(err, ERR_DB_SESSION_LOST,
 				 "the server ended the log's stream: it shuts down");
@@ -278,9 +279,8 @@ source_start(struct log_source *s, const char *slot, uint32_t timeline, uint64_t
 				    timeline);
 	}
 	s->streaming = r == 1;
-	/* Nothing of this timeline is left: read() says so. */
-	s->facts.end = MAX(s->facts.end, position);
-	return OK;
+	s->at_end = r == 0;
+	return s->at_end ? ended(rows, &s->end, err) : OK;
 }
 
 static int
@@ -315,7 +315,7 @@ end_of_stream(struct log_source *s, struct log_piece *ret, struct error *err)
 	s->streaming = false;
 	if (pgconn_copy_end(s->sender, &limit, &rows, err) < 0)
 		return start_refused(s, NULL, err);
-	return ended(s, rows, ret, err);
+	return ended(rows, ret, err);
 }
 
 static int
@@ -326,6 +326,11 @@ source_read(struct log_source *s, uint64_t deadline_ns, struct log_piece *ret, s
 	size_t n;
 	int r;
 
+	if (s->at_end) {
+		s->at_end = false;
+		*ret = s->end;
+		return OK;
+	}
 	for (;;) {
 		PQfreemem(STEAL_PTR(s->message));
 		r = pgconn_copy_read(s->sender, &limit, &s->message, &n, err);

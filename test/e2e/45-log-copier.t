@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The log copier of a group of real servers: what it stores is, byte for byte, what the servers archived; a
+# copier that is killed at random moments goes on without loss; a link that is cut and joined again is told
+# of as events 2153 and 2154; a promotion is followed; a LOG backup by hand has what was committed before it.
+set -u
+cd "$(dirname "$0")/support" || exit 1
+. ./tap.sh
+. ./run.sh
+. ./agent.sh
+. ./pg.sh
+. ./loop.sh
+. ./group.sh
+support=$PWD
+
+group_possible || { skip 'log copier' "$group_why"; done_testing; }
+scratch log-copier
+
+GROUP_AGENTS='' GROUP_MORE='
+[log_copier]
+interval = 1s
+point_files = 8'
+group_set_up
+
+# ---- what the servers say themselves
+
+mkdir "$T/archive" && chown "$PG_USER" "$T/archive"
+for c in $GROUP_COPIES; do
+	pg_conf "$T/$c" archive_mode=on
+	pg_conf "$T/$c" "archive_command=cp %p $T/archive/%f.new && mv $T/archive/%f.new $T/archive/%f"
+done
+for c in pg1 pg2 pg3; do group_stop "$c" && group_start "$c" || bail 'the servers do not start again'; done
+
+# ---- the copier
+
+copier=
+copier_start() {
+	: >>"$T/copier.log"
+	"$holdfast" log-copier orders >>"$T/copier.log" 2>&1 &
+	copier=$!
+}
+copier_is_streaming() { # FROM
+	[ "$(pg_sql "$T/${1:-$(group_active)}" "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'holdfast log copier%'")" = 1 ]
+}
+copier_stop() { # SIGNAL CODE
+	local r=0
+	kill "-$1" "$copier" 2>/dev/null
+	wait "$copier" 2>/dev/null || r=$?
+	copier=
+	[ "$r" -eq "$2" ] || { echo "# exit code $r" && tail -n 20 "$T/copier.log" | sed 's/^/# /' && return 1; }
+}
+at_end '[ -z "$copier" ] || kill -9 "$copier" 2>/dev/null'
+shows_on_failure() { tail -n 25 "$T/copier.log" | sed 's/^/#   /'; }
+
+# The restore points of logs, oldest first.
+log_points() { hf list --json && jq -rs '[.[] | select(.host == "group:orders")] | sort_by(.start) | .[].point // .[].id' "$T/out"; }
+
+# All that is stored is restored and compared with the archive: LAST, a log file that has to be there whole.
+compare() {
+	local p
+	rm -rf "$T/restored" && mkdir "$T/restored"
+	for p in $(log_points); do
+		hf restore "$p" --to "$T/restored/$p" && exits 0 || return 1
+	done
+	python3 "$support/logcompare.py" "$T/restored" "$T/archive" "$@" 2>&1 | sed 's/^/# /'
+	[ "${PIPESTATUS[0]}" -eq 0 ]
+}
+# Ends a log file, and waits until the server has archived it: prints its name.
+switch_log() {
+	local active name
+	active=$(group_active)
+	pg_sql "$T/$active" 'CREATE TABLE IF NOT EXISTS ends (at timestamptz); INSERT INTO ends VALUES (now())' >/dev/null
+	name=$(pg_sql "$T/$active" 'SELECT pg_walfile_name(pg_switch_wal())')
+	until_true 30 test -f "$T/archive/$name" || return 1
+	echo "$name"
+}
+
+group_busy 200
+copier_start
+check 'it streams' until_true 20 copier_is_streaming pg1
+check 'its slot is there' [ "$(pg_sql "$T/pg1" "SELECT active FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")" = t ]
+has_points() { [ "$(log_points | wc -l)" -ge "$1" ]; }
+check 'it stores' until_true 20 has_points 1
+hf log-copier orders
+check 'a second one on this machine is refused' said 'another process copies'
+slot_moves() {
+	local now
+	now=$(pg_sql "$T/pg1" "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")
+	[ -n "$now" ] && [ "$now" != "$1" ]
+}
+at=$(pg_sql "$T/pg1" "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")
+check 'the slot moves with what is stored' until_true 20 slot_moves "$at"
+has_slots() { [ "$(pg_sql "$T/$1" "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")" = 1 ]; }
+check 'a passive copy keeps logs, too' until_true 10 has_slots pg2
+last=$(switch_log)
+check 'it ends when it is told to' copier_stop TERM 0
+check 'what it stored is what the server wrote' compare "$last"
+
+# ---- killed at random moments
+
+killed() {
+	local i
+	for i in 1 2 3 4 5 6; do
+		copier_start
+		until_true 20 copier_is_streaming pg1 || return 1
+		nap "$((RANDOM % 3)).$((RANDOM % 1000))"
+		copier_stop KILL 137 || return 1
+	done
+}
+check 'killed six times' killed
+copier_start
+check 'it streams again' until_true 20 copier_is_streaming pg1
+last=$(switch_log)
+check 'and ends' copier_stop TERM 0
+check 'nothing was lost' compare "$last"
+
+# ---- the link
+
+copier_start
+until_true 20 copier_is_streaming pg1
+has_event() { hf events --json && jq -es "any(.[]; .event == $1 or .id == $1 or .number == $1)" "$T/out" >/dev/null; }
+group_cut pg1 req
+check 'a cut link is told of: event 2153' until_true 15 has_event 2153
+nap 1
+group_join
+check 'and that it is back: event 2154' until_true 30 has_event 2154
+check 'it streams' until_true 20 copier_is_streaming pg1
+last=$(switch_log)
+group_reset pg1 req
+check 'it survives a reset' until_true 20 copier_is_streaming pg1
+
+# ---- a promotion
+
+group_idle
+group_caught_up
+group_promote pg2
+group_busy 200
+check 'a promotion is followed' until_true 60 copier_is_streaming pg2
+check 'event 2253 tells of it' until_true 20 has_event 2253
+last=$(switch_log)
+check 'it ends' copier_stop TERM 0
+check 'nothing was lost on either timeline' compare "$last" || shows_on_failure
+
+
+group_idle
+check 'nothing of it is left' group_clean 10
+hf log-copier orders --drop-slots
+done_testing
