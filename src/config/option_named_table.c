@@ -94,9 +94,11 @@ const struct option_def option_named_table[] = {
 		.section = "group.NAME", .key = "slot", .type = OPTION_TYPE_STRING, .fallback = "",
 		.since = "0.2.0",
 		.help = "replication slot of the active copy that keeps its logs until they are backed up",
-		.text = "Made when first needed, moved by each backup that lets go of logs, and needed "
-			"by 'holdfast log-copier'. Lower-case letters, digits and '_'. Without it the "
-			"server keeps logs by its own settings alone.",
+		.text = "Made when first needed, and moved by each backup of type full, incremental or "
+			"log once its restore point is verified, as far as no copy needs the logs: see "
+			"'holdfast group truncate'. Lower-case letters, digits and '_'. Without it no "
+			"backup lets go of logs, and the server keeps them by its own settings. The log "
+			"copier has a slot of its own, named after this one.",
 	},
 	{
 		.section = "group.NAME.copy.COPY", .key = "host", .type = OPTION_TYPE_STRING,

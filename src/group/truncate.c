@@ -90,28 +90,40 @@ find_slot(const struct copy_facts *f, const char *name)
 	return NULL;
 }
 
-static bool
-is_of_copier(const struct group *g, const char *name)
+/* Whose slot it is, as far as it can be told. */
+static void
+describe_slot(const struct group_view *v, const struct copy_slot *s, char *text, size_t size)
 {
-	char own[LOG_SLOT_NAME_MAX];
+	const struct engine *engine = v->group->engine;
+	char copier[LOG_SLOT_NAME_MAX];
 
-	return g->engine->logs != NULL && strcmp(g->engine->logs->slot_name(g, own), name) == 0;
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->members[i].facts.source_slot, s->name) == 0) {
+			(void)text_printf(text, size, "that of copy %s", v->members[i].copy->name);
+			return;
+		}
+	if (engine->logs != NULL && strcmp(engine->logs->slot_name(v->group, copier), s->name) == 0)
+		(void)text_printf(text, size, "the log copier's");
+	else
+		(void)text_printf(text, size, "not the group's");
 }
 
 static void
-mark_slots(struct truncate_plan *p, const struct copy_facts *f, const struct group *g)
+mark_slots(struct truncate_plan *p, const struct group_view *v)
 {
-	const char *own = g->slot;
+	const struct copy_facts *f = &v->members[v->active].facts;
+	const char *own = v->group->slot;
 
 	for (size_t i = 0; i < f->n_slots && i < ENGINE_SLOTS_MAX; i++) {
 		const struct copy_slot *s = &f->slots[i];
 		struct truncate_mark *m;
+		char whose[96];
 
 		if (own != NULL && !s->temporary && strcmp(s->name, own) == 0)
 			continue;
+		describe_slot(v, s, whose, sizeof(whose));
 		m = add_mark(p, TRUNCATE_SLOT, s->name, s->position, false);
-		(void)text_printf(m->why, sizeof(m->why), "%s%s: it keeps logs by itself",
-				  is_of_copier(g, s->name) ? "the log copier's" : "not the group's",
+		(void)text_printf(m->why, sizeof(m->why), "%s%s: it keeps logs by itself", whose,
 				  s->lost        ? ", and lost"
 				  : s->temporary ? ", temporary"
 						 : "");
@@ -174,7 +186,7 @@ truncate_decide(const struct group_view *v, const struct truncate_stored *stored
 	for (size_t i = 0; i < v->n; i++)
 		if (i != v->active)
 			mark_copy(ret, &v->members[i]);
-	mark_slots(ret, active, v->group);
+	mark_slots(ret, v);
 	find_blocker(ret);
 	ret->end = end_of(ret, v->group, slot);
 	ret->to = ret->end == TRUNCATE_MOVES ? ret->marks[ret->blocker].position : ret->before;
