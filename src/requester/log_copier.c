@@ -17,6 +17,7 @@
 #include "group/engine.h"
 #include "postgresql/walrange.h"
 #include "requester/log_copy.h"
+#include "requester/truncation.h"
 
 enum {
 	STEP_MS = 200,
@@ -24,7 +25,6 @@ enum {
 	AGAIN_MAX_MS = 10000,
 	MARK_WAIT_S = 10, /* for the log to reach a mark */
 	STOP_WAIT_S = 5,
-	IDLE_ROUNDS = 10, /* nothing new: the point's time is renewed every so many intervals */
 	KEEP_LIMIT_S = 5,
 };
 
@@ -50,7 +50,6 @@ struct copier {
 	bool marked; /* waiting for the log to reach `mark` */
 	struct log_mark mark;
 	uint64_t mark_until_ns;
-	unsigned idle; /* intervals without anything new */
 	uint64_t lost_ns; /* since when there is no connection; 0: there is one */
 	bool said; /* that it streams: once for each connection, when something came by it */
 	bool was_ready;
@@ -127,6 +126,24 @@ keep_on_passive(const struct storing *s, uint64_t position)
 	}
 }
 
+/* The group's own slot follows what is verified; ours, which only sees to it that nothing is missed, what is
+ * stored. What hinders it is an event, and told by 'holdfast group truncate --explain'. */
+static void
+truncate_group(const struct storing *s)
+{
+	const struct log_copier_order *o = s->copier->order;
+	const struct truncation_order order = {.repo = o->repo,
+					       .group = o->group,
+					       .point = &s->store.stored.id,
+					       .events = o->events,
+					       .cancelled = o->stop};
+	struct error ignored = ERROR_INIT;
+	struct truncation ret;
+
+	if (o->group->slot != NULL && !stopping(s->copier))
+		(void)!truncation_run(&order, &ret, &ignored);
+}
+
 static void *
 store_thread(void *arg)
 {
@@ -135,6 +152,8 @@ store_thread(void *arg)
 	s->r = log_copy_store(&s->store, &s->err);
 	if (s->r == OK && s->copier->order->slots_on_passive)
 		keep_on_passive(s, s->store.logs.to);
+	if (s->r == OK && s->store.logs.closed)
+		truncate_group(s);
 	atomic_store(&s->done, true);
 	return NULL;
 }
@@ -223,7 +242,6 @@ take_result(struct copier *c, struct error *err)
 			log_copy_say(&c->copy, "logs are stored again, up to %s",
 				     walrange_format_lsn(s->store.logs.to, to));
 		c->store_failed = false;
-		c->idle = 0;
 		r = log_copy_stored(&c->copy, &s->store, err);
 	}
 	log_copy_store_done(&s->store);
@@ -249,21 +267,16 @@ is_due(struct copier *c)
 {
 	bool enough = c->copy.planned && has_enough(c, c->copy.spool.written);
 
-	if (log_spool_asked(&c->copy.spool)) {
-		c->idle = IDLE_ROUNDS;
-		return true;
-	}
-	return clock_boot_ns() >= c->due_ns || (enough && !c->store_failed);
+	return log_spool_asked(&c->copy.spool) || clock_boot_ns() >= c->due_ns ||
+	       (enough && !c->store_failed);
 }
 
-/* Nothing new has come. Its time goes on all the same. */
+/* Nothing new has come, and no time has passed that would be known to be covered. */
 static bool
-is_idle(struct copier *c)
+is_idle(const struct copier *c)
 {
-	if (log_copy_has_more(&c->copy))
-		return false;
-	return !c->copy.has_open || ++c->idle < IDLE_ROUNDS ||
-	       c->copy.covered_ns <= c->copy.stored_ns;
+	return !log_copy_has_more(&c->copy) &&
+	       (c->copy.covered_ns <= c->copy.stored_ns || !log_copy_is_whole(&c->copy));
 }
 
 /* Everything that was committed when the store was due is to be in it: wait for the log to come so far. */
@@ -410,7 +423,7 @@ finish(struct copier *c)
 		note_failure(c, &err);
 	if (c->copy.planned) {
 		last_logs(c);
-		if (log_copy_has_more(&c->copy) && begin_store(c, &err) == OK)
+		if (!is_idle(c) && begin_store(c, &err) == OK)
 			(void)!take_result(c, &err);
 	}
 	if (err.code != OK)

@@ -199,6 +199,8 @@ follow(struct log_copy *c, uint32_t next, uint64_t fork, struct error *err)
 	range = log_plan_switch(&c->spool.range, next, fork);
 	if (end_range(c, &range, true, err) < 0)
 		return error_prefix(err, "follow to timeline %" PRIu32, next);
+	/* Another server's clock: times of before say nothing of what comes. */
+	c->covered_ns = c->stored_ns = 0;
 	walrange_format_lsn(fork, at);
 	log_copy_say(c, "the active copy %s is on timeline %" PRIu32 " since %s: following",
 		     c->active->name, next, at);

@@ -107,6 +107,8 @@ void log_copy_note(struct log_copy *c, const struct log_copy_store *s);
 CHECKED int log_copy_stored(struct log_copy *c, const struct log_copy_store *s, struct error *err);
 void log_copy_store_done(struct log_copy_store *s); /* for CLEAN(), too */
 
+/* Does the range reach far enough to be stored? */
+bool log_copy_is_whole(const struct log_copy *c);
 /* Is there anything that the repository does not have? */
 bool log_copy_has_more(const struct log_copy *c);
 void log_copy_say(const struct log_copy *c, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -9,15 +9,20 @@
 #include "postgresql/walrange.h"
 #include "requester/log_copy.h"
 
+/* Less than up to the fork is nothing of the new timeline. */
+bool
+log_copy_is_whole(const struct log_copy *c)
+{
+	const struct log_point *r = &c->spool.range;
+
+	return c->spool.has_range && c->spool.written >= r->history[r->n_history - 1].from;
+}
+
 bool
 log_copy_has_more(const struct log_copy *c)
 {
-	const struct log_point *r = &c->spool.range;
-	uint64_t at_least = r->history[r->n_history - 1].from;
-
-	/* Less than up to the fork is nothing of the new timeline. */
-	return c->spool.has_range && c->spool.written > r->from && c->spool.written >= at_least &&
-	       (!c->has_open || c->spool.written > c->stored);
+	return log_copy_is_whole(c) && c->spool.written > c->spool.range.from &&
+	       c->spool.written > c->stored;
 }
 
 int
