@@ -158,7 +158,6 @@ move(struct run *run, struct error *err)
 	uint64_t before;
 	int r;
 
-	note(run, "letting go of logs");
 	r = run->group->engine->truncate(run->group, active->copy, plan->to,
 					 clock_boot_ns() + MOVE_S * NS_PER_S, &before, err);
 	if (r == ERR_BUSY) {
@@ -211,7 +210,6 @@ recipe(struct run *run, struct error *err)
 		plan->blocker = SIZE_MAX;
 		return OK;
 	}
-	note(run, "looking at which logs are needed");
 	if (look(run, err) < 0)
 		return err->code;
 	if (run->order->explain || plan->end != TRUNCATE_MOVES)

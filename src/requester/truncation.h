@@ -33,7 +33,7 @@ struct truncation_order {
 	struct eventlog *events; /* LOGS_TRUNCATED, LOGS_NOT_TRUNCATED; NULL: none */
 	const char *job; /* for events; NULL: none */
 	const _Atomic bool *cancelled; /* may be NULL */
-	/* What happens, for people: "verifying the restore point". May be NULL. */
+	/* What takes time, for people: "verifying restore point 1a2b3c4d". May be NULL. */
 	void (*note)(void *arg, const char *text);
 	void *note_arg;
 };
