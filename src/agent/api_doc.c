@@ -84,6 +84,16 @@ reply_type(const struct api_def *def)
 	return def->kind == API_STREAM ? "application/x-ndjson" : request_type(def);
 }
 
+/* What has a name for the one order may be come back for. */
+static bool
+may_be_running(const struct api_def *def)
+{
+	for (const struct api_field *f = def->fields; f->name != NULL; f++)
+		if (strcmp(f->name, "RequestId") == 0)
+			return true;
+	return false;
+}
+
 static json_t *
 function_doc(const struct api_def *def)
 {
@@ -91,7 +101,7 @@ function_doc(const struct api_def *def)
 				    "content", reply_type(def), "schema", reply_schema(def),
 				    "default", "$ref", "#/components/responses/Error");
 
-	if (def->kind == API_ORDER)
+	if (may_be_running(def))
 		(void)json_object_set_new(
 			replies, "202",
 			json_pack("{s:s}", "$ref", "#/components/responses/Running"));

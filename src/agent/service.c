@@ -185,6 +185,7 @@ service_done(struct service *s)
 		service_quick_save_last(s);
 	while ((j = TAILQ_FIRST(&s->jobs)) != NULL)
 		service_job_free(j);
+	service_errand_free_all(s);
 	for (size_t i = 0; i < ARRAY_SIZE(s->signals); i++)
 		if (s->signals[i] != NULL)
 			event_free(s->signals[i]);
@@ -217,6 +218,7 @@ service_run(const struct service_options *options, struct error *err)
 	TAILQ_INIT(&s.listeners);
 	TAILQ_INIT(&s.conns);
 	TAILQ_INIT(&s.jobs);
+	TAILQ_INIT(&s.errands_known);
 	STAILQ_INIT(&s.posts);
 	(void)pthread_mutex_init(&s.lock, NULL);
 	service_pool_init(&s.keepers, SERVICE_KEEPERS);

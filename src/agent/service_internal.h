@@ -27,6 +27,7 @@ enum {
 	SERVICE_KEEPERS = 4, /* threads for keep-alives */
 	SERVICE_ERRANDS = 4,
 	SERVICE_POOL_QUEUE = 1024,
+	SERVICE_HOLD_MS = 10000, /* for a reply that is not there yet */
 	SERVICE_TAKE_S = 60, /* for a reply to be taken, and a stream's to go on */
 	SERVICE_BUCKETS = 1024, /* of the table of jobs */
 };
@@ -310,11 +311,18 @@ void service_move_conn_lost(struct service *s, struct conn *c);
 /* ---- service_quick.c ---------------------------------------------------------------------------- */
 
 void service_quick(struct request *r);
-void service_errand(struct request *r);
 /* Keep what is open and what ended in a file, soon. */
 void service_quick_save(struct service *s);
 /* At the end, when there is no thread left to do it. */
 void service_quick_save_last(struct service *s);
+
+/* ---- service_errand.c --------------------------------------------------------------------------- */
+
+struct errand;
+TAILQ_HEAD(errand_list, errand);
+
+void service_errand(struct request *r);
+void service_errand_free_all(struct service *s);
 
 struct service {
 	const struct service_options *options;
@@ -332,6 +340,7 @@ struct service {
 	struct tls_context *tls;
 	struct tls_identity *identity;
 	struct service_pool keepers, errands;
+	struct errand_list errands_known; /* that run, and the outcomes of some */
 	bool ending;
 	struct event *signals[3];
 	struct event *idle;

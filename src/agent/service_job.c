@@ -442,7 +442,7 @@ attach(struct order *o, struct request *r)
 	r->lost = waiter_lost;
 	TAILQ_INSERT_TAIL(&o->waiting, r, next);
 	if (request_text(r, "RequestId") != NULL &&
-	    request_hold(r, request_number(r, "Hold", 10000), waiter_held_out, &err) < 0)
+	    request_hold(r, request_number(r, "Hold", SERVICE_HOLD_MS), waiter_held_out, &err) < 0)
 		waiter_held_out(r);
 }
 

@@ -7,17 +7,14 @@
 
 #include "agent/service_internal.h"
 #include "agent/writer_status.h"
-#include "agent/writers.h"
 #include "base/clock.h"
-#include "base/eventlog.h"
-#include "base/eventlog_read.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "store/frame.h"
 
 #define WRITER_PREFIX "holdfast-writer-"
 
-enum { EVENTS_DEFAULT = 100, NAMES_MAX = 64, STATE_FILE_MAX = 4 << 20 };
+enum { STATE_FILE_MAX = 4 << 20 };
 
 static void
 reply_ok(struct request *r, json_t *json)
@@ -160,156 +157,6 @@ service_quick(struct request *r)
 		list_snapshots(r);
 		return;
 	}
-}
-
-/* ---- errands ----------------------------------------------------------------------------------- */
-
-struct errand {
-	struct pool_work work;
-	struct service_post post;
-	struct service *service;
-	struct request *request;
-	enum api_function function;
-	json_t *asked;
-	json_t *reply;
-	struct error error;
-};
-
-static int
-gather(struct errand *e, struct error *err)
-{
-	const json_t *asked = json_object_get(e->asked, "Writers");
-	const char *names[NAMES_MAX];
-	size_t n = json_array_size(asked);
-	json_t *list;
-
-	if (asked != NULL && n == 0) {
-		list = json_array();
-	} else {
-		for (size_t i = 0; i < n; i++)
-			names[i] = json_string_value(json_array_get(asked, i));
-		if (writers_gather(&e->service->options->session.writers, names, n, &list, err) < 0)
-			return err->code;
-	}
-	e->reply = json_pack("{s:o}", "Writers", list);
-	return e->reply != NULL ? OK : error_no_memory(err);
-}
-
-static int
-list_events(struct errand *e, struct error *err)
-{
-	CLEAN(event_list_done) struct event_list events = {0};
-	const json_t *after = json_object_get(e->asked, "After");
-	const json_t *limit = json_object_get(e->asked, "Limit");
-	size_t most = limit != NULL ? (size_t)json_integer_value(limit) : EVENTS_DEFAULT;
-	json_int_t next = json_integer_value(after);
-	const struct eventlog_filter filter = {
-		.job = json_string_value(json_object_get(e->asked, "JobId")),
-		.since_ns = after != NULL ? (uint64_t)next + 1 : 0,
-		.last = after != NULL ? 0 : most,
-	};
-	json_t *list = json_array();
-
-	if (eventlog_read(e->service->options->state_dir, &filter, &events, err) < 0) {
-		json_decref(list);
-		return err->code;
-	}
-	for (size_t i = 0; i < events.n && i < most; i++) {
-		next = (json_int_t)events.items[i].time_ns;
-		(void)json_array_append_new(list, event_to_json(&events.items[i]));
-	}
-	e->reply = json_pack("{s:o, s:I}", "Events", list, "Next", next);
-	return e->reply != NULL ? OK : error_no_memory(err);
-}
-
-static void
-errand_done(struct service_post *post)
-{
-	struct errand *e = CONTAINER_OF(post, struct errand, post);
-
-	if (e->error.code != OK)
-		request_fail(e->request, &e->error);
-	else
-		reply_ok(e->request, e->reply);
-	json_decref(e->asked);
-	free(e);
-}
-
-static void
-errand_run(struct pool_work *work)
-{
-	struct errand *e = CONTAINER_OF(work, struct errand, work);
-
-	if (e->function == API_LIST_EVENTS)
-		(void)!list_events(e, &e->error);
-	else
-		(void)!gather(e, &e->error);
-	service_post(e->service, &e->post, errand_done);
-}
-
-static void
-release(struct request *r)
-{
-	struct service *s = r->service;
-	struct error err = ERROR_INIT;
-	uint8_t set[UUID_SIZE];
-	struct job *job;
-
-	(void)!uuid_parse(request_text(r, "SetId"), set); /* checked by the table */
-	TAILQ_FOREACH(job, &s->jobs, next)
-		if (job->named && memcmp(job->lease.set, set, UUID_SIZE) == 0)
-			break;
-	/* Twice is as good as once: the first reply may have been lost. */
-	if (job != NULL && job->lease.end == LEASE_BY_HAND) {
-		service_job_wait_end(job, r);
-		return;
-	}
-	if (job == NULL || job->lease.end != LEASE_NOT_ENDED) {
-		const struct ended *e = service_ended_of_set(s->ended, set);
-
-		(void)service_ended_fail(e, clock_wall_ns(), &err);
-		request_fail_ended(r, &err, e);
-		return;
-	}
-	if (r->peer.kind != PEER_UNIX && strcmp(r->peer.key, job->peer.key) != 0) {
-		(void)error_set(&err, ERR_PERMISSION, "this set was made for another requester");
-		request_fail(r, &err);
-		return;
-	}
-	service_log(s, LOG_LEVEL_WARN, "Release snapshot. JobId: %s, by %s", job->id_text,
-		    r->peer.name);
-	eventlog_add(s->options->session.events, EVENT_SNAPSHOT_BY_HAND, job->id_text, "user=%s",
-		     r->peer.name);
-	service_job_end(job, LEASE_BY_HAND);
-	service_job_wait_end(job, r);
-}
-
-void
-service_errand(struct request *r)
-{
-	struct error err = ERROR_INIT;
-	struct errand *e;
-
-	if (r->function == API_RELEASE_SNAPSHOT) {
-		release(r);
-		return;
-	}
-	e = calloc(1, sizeof(*e));
-	if (e == NULL) {
-		(void)error_no_memory(&err);
-		request_fail(r, &err);
-		return;
-	}
-	*e = (struct errand){.service = r->service,
-			     .request = r,
-			     .function = r->function,
-			     .asked = json_incref(r->json)};
-	if (service_pool_add(&r->service->errands, &e->work, errand_run))
-		return;
-	json_decref(e->asked);
-	free(e);
-	(void)error_set(&err, ERR_BUSY, "too many calls wait");
-	request_fail(r, &err);
 }
 
 /* ---- what is remembered ------------------------------------------------------------------------- */

@@ -170,11 +170,12 @@ check "and ends on a signal" eval 'wait $follower || [ $? -ge 128 ] || [ $? -eq 
 
 "$holdfast" --config conf test --agent "$where" --hold 60s "$t/folder" >held 2>&1 </dev/null &
 held=$!
-is_held() { hf snapshots --agent "$where" --json && jq -re '.SetId // .value.SetId // .set' out >set; }
+is_held() { hf snapshots --agent "$where" --json && jq -re '.set | select(. != "")' out >set; }
 for _ in $(seq 200); do is_held && break; sleep 0.05; done
 check "a set that is held there" hf snapshots --agent "$where"
 check "is shown" says "Contents of shadow copy set ID: $(cat set)"
 check "is released by hand" hf release --agent "$where" "$(cut -c2-9 set)"
+check "and says so" says "Released snapshot set"
 check "is held no more" sh -c '! kill -0 '"$held"' 2>/dev/null || kill '"$held"
 wait "$held"
 check "explain a job of an agent" hf explain latest --agent "$where"

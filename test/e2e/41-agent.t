@@ -169,6 +169,27 @@ check 'strangers do not fill the event log' eval '
 	[ "$(on "$guest" events --json | grep -c REQUESTER_REFUSED)" -le 40 ] &&
 	on "$guest" events --json | grep -q "not told"'
 
+# ---- a slow errand
+stop_agent
+mkdir writers
+printf '#!/bin/sh\necho >>"%s"\nsleep 2\n' "$T/begun" >writers/holdfast-writer-slow
+chmod +x writers/holdfast-writer-slow
+ln -s "$HOLDFAST_WRITER_DIR/holdfast-guard" writers/
+HOLDFAST_WRITER_DIR=$T/writers start_agent
+call GatherWriterMetadata '{"Writers": ["slow"], "RequestId": "g", "Hold": 100}'
+check 'an errand that takes long: 202' is 202
+check 'and what it is at' has '.Running.Function == "GatherWriterMetadata"'
+call GatherWriterMetadata '{"Writers": ["slow"], "RequestId": "g"}'
+check 'asked again: its outcome' is 200
+check 'the writer that failed is listed' has '.Writers[0].name == "slow" and .Writers[0].error != null'
+call GatherWriterMetadata '{"Writers": ["slow"], "RequestId": "g", "Hold": 0}'
+check 'and again: the same' is 200
+check 'it was done once' [ "$(wc -l <begun)" -eq 1 ]
+call GatherWriterMetadata '{"Writers": ["slow"]}'
+check 'without a name it is held until it is done' is 200
+stop_agent
+start_agent
+
 # ---- the end
 call PrepareSnapshot "{\"JobId\":\"$other\",\"Paths\":[\"$T/data\"],\"Provider\":\"direct\"}"
 check 'SIGTERM: exit code 0' stop_agent
