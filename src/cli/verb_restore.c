@@ -15,6 +15,9 @@
 #include "cli/show.h"
 #include "cli/stages.h"
 #include "cli/units.h"
+#include "cli/when.h"
+#include "config/value.h"
+#include "postgresql/walrange.h"
 #include "requester/restore.h"
 
 static void
@@ -68,30 +71,114 @@ restore_mode(const struct invocation *inv, enum restore_mode *ret, struct error 
 	return OK;
 }
 
+/* Which moment, if one is asked for; and that all that is said fits together. */
 static int
-report(const struct cli *cli, const struct restore_result *r, const char *target,
-       uint64_t elapsed_ns, struct error *err)
+find_moment(const struct invocation *inv, struct restore_job *job, struct error *err)
+{
+	const char *time = invocation_value(inv, FLAG_TARGET_TIME);
+	const char *lsn = invocation_value(inv, FLAG_TARGET_LSN);
+	const char *name = invocation_value(inv, FLAG_TARGET_NAME);
+	const char *timeline = invocation_value(inv, FLAG_TARGET_TIMELINE);
+	bool end = invocation_has(inv, FLAG_TARGET_END);
+	unsigned n = (time != NULL) + (lsn != NULL) + (name != NULL) + end;
+	uint64_t number;
+
+	job->what = inv->n_operands > 0 ? inv->operands[0] : NULL;
+	job->group = invocation_value(inv, FLAG_LOGS_OF_GROUP);
+	if (n > 1)
+		return error_set(err, ERR_USAGE, "there can be only one --target");
+	if (n == 0 && (timeline != NULL || job->group != NULL)) {
+		(void)error_set(err, ERR_USAGE, "--%s goes with a moment",
+				timeline != NULL ? "target-timeline" : "group");
+		return error_hint(err, "give --target-time, --target-lsn, --target-name or "
+				       "--target-end");
+	}
+	if (n == 0 && job->what == NULL) {
+		(void)error_set(err, ERR_USAGE, "nothing says what to restore");
+		return error_hint(err, "give a restore point, such as 'latest', or a moment, such "
+				       "as --target-time");
+	}
+	if (n > 0 && job->mode == RESTORE_OVERWRITE) {
+		(void)error_set(err, ERR_USAGE, "--overwrite does not go with a moment");
+		return error_hint(err,
+				  "what is extra would be in the server's way: use --delta, or "
+				  "an empty folder");
+	}
+	if (timeline != NULL &&
+	    (value_parse_number(timeline, &number, err) < 0 || number == 0 || number > UINT32_MAX))
+		return error_set(err, ERR_USAGE, "--target-timeline '%s' is no timeline", timeline);
+	job->timeline = timeline != NULL ? (uint32_t)number : 0;
+	if (lsn != NULL && !walrange_parse_lsn(lsn, &job->moment.lsn)) {
+		(void)error_set(err, ERR_USAGE, "--target-lsn '%s' is no position", lsn);
+		return error_hint(err, "as pg_current_wal_lsn() shows it: 16/B374D848");
+	}
+	if (time != NULL && when_parse(time, &job->moment.time_ns, err) < 0)
+		return error_prefix(err, "--target-time");
+	job->moment.name = name;
+	job->moment.kind = time != NULL   ? LOG_TARGET_TIME
+			   : lsn != NULL  ? LOG_TARGET_LSN
+			   : name != NULL ? LOG_TARGET_NAME
+			   : end          ? LOG_TARGET_END
+					  : LOG_TARGET_NONE;
+	return OK;
+}
+
+static void
+report_json(const struct restore_result *r, const char *target, uint64_t elapsed_ns)
+{
+	const struct restore_stats *s = &r->stats;
+	json_t *j = json_pack(
+		"{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "type", "summary",
+		"point", r->id_text, "target", json_bytes(target, strlen(target)), "files",
+		(json_int_t)s->files, "dirs", (json_int_t)s->dirs, "others", (json_int_t)s->others,
+		"bytes", (json_int_t)s->bytes, "bytes_written", (json_int_t)s->bytes_written,
+		"files_removed", (json_int_t)s->files_removed, "warnings", (json_int_t)r->warnings,
+		"elapsed_ms", (json_int_t)(elapsed_ns / NS_PER_MS));
+
+	if (j != NULL && r->recovery != NULL)
+		(void)json_object_set(j, "recovery", r->recovery);
+	out_json(j);
+}
+
+static void
+report_text(const struct cli *cli, const struct restore_result *r, const char *target,
+	    uint64_t elapsed_ns)
 {
 	const struct restore_stats *s = &r->stats;
 	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], d[UNITS_MAX];
 
-	if (cli->json)
-		out_json(json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-				   "type", "summary", "point", r->id_text, "target",
-				   json_bytes(target, strlen(target)), "files",
-				   (json_int_t)s->files, "dirs", (json_int_t)s->dirs, "others",
-				   (json_int_t)s->others, "bytes", (json_int_t)s->bytes,
-				   "bytes_written", (json_int_t)s->bytes_written, "files_removed",
-				   (json_int_t)s->files_removed, "warnings",
-				   (json_int_t)r->warnings, "elapsed_ms",
-				   (json_int_t)(elapsed_ns / NS_PER_MS)));
-	else
-		out_text("Restored %.8s to %s: %s, %s in %s (%s)\n", r->id_text, target,
-			 units_of(s->files + s->others, "file", a), units_bytes(s->bytes, b),
-			 units_elapsed(elapsed_ns, c), units_rate(s->bytes, elapsed_ns, d));
-	if (!cli->json && !cli->quiet && invocation_has(cli->inv, FLAG_DELTA))
+	out_text("Restored %.8s to %s: %s, %s in %s (%s)\n", r->id_text, target,
+		 units_of(s->files + s->others, "file", a), units_bytes(s->bytes, b),
+		 units_elapsed(elapsed_ns, c), units_rate(s->bytes, elapsed_ns, d));
+	if (!cli->quiet && invocation_has(cli->inv, FLAG_DELTA))
 		out_text("Written: %s; removed: %s\n", units_bytes(s->bytes_written, a),
 			 units_of(s->files_removed, "file", b));
+	if (r->recovery != NULL) {
+		const char *position = json_string_value(json_object_get(r->recovery, "position"));
+
+		out_text("%s: position %s, with the logs from %s\n",
+			 json_string_value(json_object_get(r->recovery, "wanted")),
+			 position != NULL
+				 ? position
+				 : json_string_value(json_object_get(r->recovery, "logs_to")),
+			 json_string_value(json_object_get(r->recovery, "logs_from")));
+		show_note(cli,
+			  "start the server on %s: it recovers, stops there, and takes up "
+			  "work",
+			  target);
+	}
+}
+
+static int
+report(const struct cli *cli, const struct restore_result *r, const char *target,
+       uint64_t elapsed_ns, struct error *err)
+{
+	char a[UNITS_MAX];
+
+	if (cli->json)
+		report_json(r, target, elapsed_ns);
+	else
+		report_text(cli, r, target, elapsed_ns);
 	if (r->warnings_dropped > 0)
 		show_note(cli, "... and %" PRIu64 " more warnings", r->warnings_dropped);
 	if (invocation_has(cli->inv, FLAG_STATS) && stages_restore(cli, r, err) < 0)
@@ -122,9 +209,9 @@ verb_restore(struct cli *cli, struct error *err)
 		return error_hint(err, "give --to DIR: the folder to restore into");
 	}
 	if (restore_mode(cli->inv, &job.mode, err) < 0 || tablespace_map(cli->inv, &map, err) < 0 ||
-	    paths_absolute(to, &target, err) < 0 || repository_open(cli, &opened, err) < 0)
+	    find_moment(cli->inv, &job, err) < 0 || paths_absolute(to, &target, err) < 0 ||
+	    repository_open(cli, &opened, err) < 0)
 		return err->code;
-	job.what = cli->inv->operands[0];
 	job.target = target;
 	job.workers = (unsigned)settings_number(cli->settings, OPTION_RESTORE_WORKERS);
 	job.no_owner = geteuid() != 0;
@@ -139,5 +226,9 @@ verb_restore(struct cli *cli, struct error *err)
 	job.phase_arg = view;
 	r = restore_run(opened.repo, &job, &result, err);
 	progress_view_stop(STEAL_PTR(view));
-	return r == OK ? report(cli, &result, target, clock_boot_ns() - start_ns, err) : r;
+	if (r < 0)
+		return r;
+	r = report(cli, &result, target, clock_boot_ns() - start_ns, err);
+	json_decref(result.recovery);
+	return r;
 }

@@ -101,16 +101,28 @@ const struct command command_table[COMMAND_COUNT] = {
 			"DIR must be empty or absent, unless --delta or --overwrite says what to do "
 			"with what is there. Nothing outside of DIR is touched, but for tablespaces: "
 			"they go back to the folder they came from, or to where --tablespace-map "
-			"says.",
-		.operands = {"POINT[:PATH]", 1, 1, point_help},
+			"says.\n"
+			"\n"
+			"With a --target a PostgreSQL cluster is brought to a moment between backups, by "
+			"the logs that 'holdfast log-copier' or backups of type log have stored. The "
+			"newest backup that leads there is taken, or POINT if it is given; the logs are "
+			"searched first, so a moment that they do not have is refused at once. Start the "
+			"server on DIR: it recovers, stops exactly there, and takes up work; until then it "
+			"lets nobody in. Afterwards neither logs nor settings of the recovery are "
+			"left.",
+		.operands = {"POINT[:PATH]", 0, 1, point_help},
 		.repository = true,
-		.flags = {FLAG_TO, FLAG_DELTA, FLAG_OVERWRITE, FLAG_TABLESPACE_MAP, FLAG_STATS},
+		.flags = {FLAG_TO, FLAG_DELTA, FLAG_OVERWRITE, FLAG_TABLESPACE_MAP, FLAG_TARGET_TIME,
+			  FLAG_TARGET_LSN, FLAG_TARGET_NAME, FLAG_TARGET_END, FLAG_TARGET_TIMELINE,
+			  FLAG_LOGS_OF_GROUP, FLAG_STATS},
 		.examples = {
 			{"holdfast restore -r /srv/backup latest:/etc --to /tmp/etc", "one folder"},
 			{"holdfast restore -r /srv/backup latest --to /var/lib/postgresql/15/main",
 			 "a database cluster"},
 			{"holdfast restore -r /srv/backup latest --to /srv/www --delta",
 			 "back to how it was, quickly"},
+			{"holdfast restore -r /srv/backup --target-time '2026-11-22 14:25' --to /srv/pg",
+			 "a database as it was before somebody's mistake"},
 		},
 		.exits = {{3, "Restored, but something could not be set as it was, such as an owner; "
 			      "the warnings say what."}},

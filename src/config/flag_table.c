@@ -91,6 +91,20 @@ const struct flag flag_table[FLAG_COUNT] = {
 			    "write over what is in DIR and keep what is extra"},
 	[FLAG_TABLESPACE_MAP] = {"tablespace-map", 'T', FLAG_LIST, "OLD=NEW", OPTION_NONE,
 				 "restore the tablespace that lay in OLD into NEW"},
+	[FLAG_TARGET_TIME] = {"target-time", 0, FLAG_VALUE, "TIME", OPTION_NONE,
+			      "a database as it was at TIME, such as '2026-11-22 14:25:06.5+01:00': "
+			      "with everything committed until then, and nothing later"},
+	[FLAG_TARGET_LSN] = {"target-lsn", 0, FLAG_VALUE, "LSN", OPTION_NONE,
+			     "a database as it was at a position of its log: with everything before "
+			     "it"},
+	[FLAG_TARGET_NAME] = {"target-name", 0, FLAG_VALUE, "NAME", OPTION_NONE,
+			      "a database as it was when pg_create_restore_point() gave NAME"},
+	[FLAG_TARGET_END] = {"target-end", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			     "a database as far as its logs go"},
+	[FLAG_TARGET_TIMELINE] = {"target-timeline", 0, FLAG_VALUE, "N", OPTION_NONE,
+				  "along this timeline instead of the newest"},
+	[FLAG_LOGS_OF_GROUP] = {"group", 0, FLAG_VALUE, "NAME", OPTION_NONE,
+				"the group whose logs are meant, if there are several"},
 
 	/* verify */
 	[FLAG_STORED] = {"stored", 0, FLAG_SWITCH, NULL, OPTION_NONE,

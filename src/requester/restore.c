@@ -14,6 +14,8 @@
 #include "base/text.h"
 #include "mover/top.h"
 #include "requester/locate.h"
+#include "requester/log_lay.h"
+#include "requester/moment.h"
 #include "requester/relocate.h"
 #include "requester/warnings.h"
 
@@ -23,6 +25,8 @@ struct run {
 	struct repo_index *index;
 	struct repo_reader *reader;
 	struct location where;
+	struct moment moment; /* if one is asked for */
+	const struct point *point; /* of either */
 	struct warnings warnings;
 	struct restore_stats stats; /* sums of all parts */
 };
@@ -31,6 +35,7 @@ static void
 run_done(struct run *run)
 {
 	warnings_done(&run->warnings);
+	moment_done(&run->moment);
 	locate_done(&run->where);
 	repo_reader_close(run->reader);
 	repo_index_close(run->index);
@@ -106,8 +111,8 @@ restore_files(struct run *run, const struct blob_id *tree, const char *target, s
 static const json_t *
 record_of(const struct run *run, const struct point_root *root)
 {
-	return json_array_get(json_object_get(run->where.point->json, "roots"),
-			      (size_t)(root - run->where.point->roots));
+	return json_array_get(json_object_get(run->point->json, "roots"),
+			      (size_t)(root - run->point->roots));
 }
 
 static int
@@ -124,6 +129,30 @@ start_writer(struct run *run, const char *name, struct writer **ret, struct erro
 	return r;
 }
 
+/* The logs that lead to the moment, beside what was restored. */
+static int
+lay_logs(struct run *run, const char *target, const struct restore_options *options,
+	 struct error *err)
+{
+	const struct log_lay lay = {
+		.repo = run->repo,
+		.index = run->index,
+		.reader = run->reader,
+		.chain = &run->moment.chain,
+		.base = run->moment.base,
+		.end = run->moment.stop.need.end,
+		.target = target,
+		.options = options,
+	};
+	struct restore_stats stats;
+
+	phase(run, "restoring", "the logs");
+	if (log_lay_run(&lay, &stats, err) < 0)
+		return err->code;
+	add_stats(&run->stats, &stats);
+	return OK;
+}
+
 /* A whole component: its writer's consent, its files, its writer's finish. */
 static int
 restore_component(struct run *run, const struct point_root *root, const char *target,
@@ -134,6 +163,8 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 	CLEAN(relocate_done) struct relocations moved = {0};
 	struct restore_options options = options_of(run);
 	CLEAN(buf_done) struct buf top_hold = BUF_INIT(NODE_XATTRS_MAX);
+	const struct writer_restore told = {root->component, target, run->job->map,
+					    run->moment.recovery};
 	struct restore_stats stats;
 	struct node top;
 	const char *name;
@@ -143,8 +174,7 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 	    relocate_resolve(record, run->job->map, &moved, err) < 0)
 		return err->code;
 	phase(run, "preparing", root->name);
-	if (start_writer(run, name, &writer, err) < 0 ||
-	    writer_pre_restore(writer, root->component, target, run->job->map, err) < 0)
+	if (start_writer(run, name, &writer, err) < 0 || writer_pre_restore(writer, &told, err) < 0)
 		return err->code;
 
 	phase(run, "restoring", root->name);
@@ -159,8 +189,10 @@ restore_component(struct run *run, const struct point_root *root, const char *ta
 		return r;
 	if (r > 0)
 		finish_target(run, &top, target);
+	if (told.recovery != NULL && lay_logs(run, target, &options, err) < 0)
+		return err->code;
 	phase(run, "finishing", root->name);
-	return writer_post_restore(writer, root->component, target, run->job->map, err);
+	return writer_post_restore(writer, &told, err);
 }
 
 static int
@@ -177,7 +209,7 @@ restore_root(struct run *run, const struct point_root *root, const char *target,
 static int
 restore_everything(struct run *run, struct error *err)
 {
-	const struct point *p = run->where.point;
+	const struct point *p = run->point;
 	const char *target = run->job->target;
 
 	if (p->n_roots == 1)
@@ -224,30 +256,52 @@ restore_path(struct run *run, struct error *err)
 	return OK;
 }
 
+/* The database at a moment. */
+static int
+restore_moment(struct run *run, struct error *err)
+{
+	const struct moment_order order = {run->repo, run->reader, run->job};
+
+	phase(run, "looking for", "the moment in the logs");
+	if (moment_find(&order, &run->moment, err) < 0)
+		return err->code;
+	run->point = run->moment.base->point;
+	return restore_component(run, run->moment.base->root, run->job->target, err);
+}
+
+static int
+restore_point(struct run *run, struct error *err)
+{
+	run->point = run->where.point;
+	if (run->point->n_roots == 0)
+		return error_set(err, ERR_POINT, "restore point %.8s is empty",
+				 run->point->id_text);
+	return run->where.root != NULL ? restore_path(run, err) : restore_everything(run, err);
+}
+
 int
 restore_run(struct repo *repo, const struct restore_job *job, struct restore_result *ret,
 	    struct error *err)
 {
 	CLEAN(run_done) struct run run = {.repo = repo, .job = job};
 	struct restore_result result = {0};
+	bool moment = job->moment.kind != LOG_TARGET_NONE;
 
 	/* What, and where it lies. */
 	if (warnings_init(&run.warnings, job->warn, job->warn_arg, err) < 0 ||
-	    locate_point(repo, job->what, &run.where, err) < 0)
+	    (!moment && locate_point(repo, job->what, &run.where, err) < 0))
 		return err->code;
 	phase(&run, "reading", "the index");
 	if (repo_index_open(repo, &run.index, err) < 0 ||
 	    repo_reader_open(repo, run.index, &run.reader, err) < 0)
 		return err->code;
-	if (run.where.point->n_roots == 0)
-		return error_set(err, ERR_POINT, "restore point %.8s is empty",
-				 run.where.point->id_text);
 
 	/* The files. */
-	if ((run.where.root != NULL ? restore_path(&run, err) : restore_everything(&run, err)) < 0)
+	if ((moment ? restore_moment(&run, err) : restore_point(&run, err)) < 0)
 		return err->code;
 
-	memcpy(result.id_text, run.where.point->id_text, sizeof(result.id_text));
+	memcpy(result.id_text, run.point->id_text, sizeof(result.id_text));
+	result.recovery = json_incref(run.moment.recovery);
 	result.stats = run.stats;
 	result.warnings = run.warnings.count;
 	result.warnings_dropped = run.warnings.dropped;

@@ -18,9 +18,14 @@
 #include "repo/point.h"
 #include "repo/repo.h"
 #include "requester/backup.h"
+#include "requester/log_search.h"
 
 struct restore_job {
-	const char *what; /* POINT[:PATH] */
+	const char *what; /* POINT[:PATH]; NULL: the moment says it */
+	/* A database as it was at a moment: what, and whose. `what`, if given, is the backup to begin with. */
+	struct log_target moment;
+	const char *group; /* NULL: the only database whose logs there are */
+	uint32_t timeline; /* 0: the newest */
 	const char *target; /* absolute */
 	enum restore_mode mode;
 	unsigned workers;
@@ -36,6 +41,7 @@ struct restore_job {
 
 struct restore_result {
 	char id_text[2 * OBJECT_ID_SIZE + 1];
+	json_t *recovery; /* what the server was told (doc/writer-protocol.md); NULL: nothing. Caller's. */
 	struct restore_stats stats;
 	uint64_t warnings;
 	uint64_t warnings_dropped; /* of them, not shown: there were too many */

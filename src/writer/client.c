@@ -459,29 +459,49 @@ writer_excuse(struct writer *w)
 }
 
 static json_t *
-restore_fields(const json_t *metadata, const char *target, const json_t *map)
+restore_fields(const struct writer_restore *r)
 {
 	/* Copies, because a request counts references on what it holds, and these are only lent. */
 	CLEAN(json_done)
-	json_t *metadata_copy = metadata != NULL ? json_deep_copy(metadata) : json_object();
-	CLEAN(json_done) json_t *map_copy = map != NULL ? json_deep_copy(map) : json_object();
+	json_t *metadata = r->metadata != NULL ? json_deep_copy(r->metadata) : json_object();
+	CLEAN(json_done) json_t *map = r->map != NULL ? json_deep_copy(r->map) : json_object();
+	json_t *fields = json_pack("{s:o, s:O, s:O}", "target",
+				   json_bytes(r->target, strlen(r->target)), "metadata", metadata,
+				   "map", map);
 
-	return json_pack("{s:o, s:O, s:O}", "target", json_bytes(target, strlen(target)),
-			 "metadata", metadata_copy, "map", map_copy);
+	if (r->recovery != NULL && fields != NULL &&
+	    json_object_set_new(fields, "recovery", json_deep_copy(r->recovery)) < 0) {
+		json_decref(fields);
+		return NULL;
+	}
+	return fields;
+}
+
+static int
+run_restore(struct writer *w, enum writer_event event, const struct writer_restore *r,
+	    struct error *err)
+{
+	CLEAN(json_done) json_t *reply = NULL;
+	struct error why = ERROR_INIT;
+
+	int rc = run_event(w, event, restore_fields(r), &reply, err);
+	if (rc < 0 || r->recovery == NULL || json_is_true(json_object_get(reply, "recovery")))
+		return rc;
+	(void)error_set(&why, ERR_PROTOCOL, "it cannot restore to a moment");
+	(void)error_hint(&why, "upgrade the writer on this machine");
+	return refuse_reply(w, event, &why, err);
 }
 
 int
-writer_pre_restore(struct writer *w, const json_t *metadata, const char *target, const json_t *map,
-		   struct error *err)
+writer_pre_restore(struct writer *w, const struct writer_restore *restore, struct error *err)
 {
 	if (state_accepts(&w->state, EVENT_PRE_RESTORE))
 		w->last_error = ERROR_INIT;
-	return run_event(w, EVENT_PRE_RESTORE, restore_fields(metadata, target, map), NULL, err);
+	return run_restore(w, EVENT_PRE_RESTORE, restore, err);
 }
 
 int
-writer_post_restore(struct writer *w, const json_t *metadata, const char *target, const json_t *map,
-		    struct error *err)
+writer_post_restore(struct writer *w, const struct writer_restore *restore, struct error *err)
 {
-	return run_event(w, EVENT_POST_RESTORE, restore_fields(metadata, target, map), NULL, err);
+	return run_restore(w, EVENT_POST_RESTORE, restore, err);
 }

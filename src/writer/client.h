@@ -95,10 +95,19 @@ void writer_abort(struct writer *w, const struct error *cause);
  * it held is left. Anything else stays as it is. */
 void writer_excuse(struct writer *w);
 
-/* metadata: the component object of the restore point; map: {"OLD": "NEW"} or NULL. */
-CHECKED int writer_pre_restore(struct writer *w, const json_t *metadata, const char *target,
-			       const json_t *map, struct error *err);
-CHECKED int writer_post_restore(struct writer *w, const json_t *metadata, const char *target,
-				const json_t *map, struct error *err);
+/* What a restore's writer is told, before and after; all lent. */
+struct writer_restore {
+	const json_t *metadata; /* the component object of the restore point */
+	const char *target;
+	const json_t *map; /* {"OLD": "NEW"} or NULL */
+	/* To which moment, and with which logs, as the protocol has it; NULL: as it was backed up. A writer
+	 * that does not say that it takes notice of it fails. */
+	const json_t *recovery;
+};
+
+CHECKED int writer_pre_restore(struct writer *w, const struct writer_restore *restore,
+			       struct error *err);
+CHECKED int writer_post_restore(struct writer *w, const struct writer_restore *restore,
+				struct error *err);
 
 #endif

@@ -137,6 +137,8 @@ pgrestore_check(const struct pgrestore *r, struct error *err)
 		rc = check_map(r, &p, err);
 	if (rc == OK)
 		rc = check_not_in_use(r, &p, err);
+	if (rc == OK && r->recovery != NULL)
+		rc = pgrestore_recovery_check(r->recovery, &p, err);
 	return rc;
 }
 
@@ -242,5 +244,7 @@ pgrestore_finish(const struct pgrestore *r, struct error *err)
 		rc = pgrestore_logs(&f, err);
 	if (rc == OK)
 		rc = pgrestore_spaces(&f, err);
+	if (rc == OK && r->recovery != NULL)
+		rc = pgrestore_recovery(&f, err);
 	return rc == OK ? fs_sync_parent(dir, NULL, err) : rc;
 }

@@ -7,6 +7,7 @@
  *	pgrestore_plan.c	the component's metadata; files below the target
  *	pgrestore_logs.c	after: pg_wal
  *	pgrestore_spaces.c	after: where the tablespaces are
+ *	pgrestore_recovery.c	before and after: to which moment the server recovers
  */
 #ifndef HF_POSTGRESQL_PGRESTORE_INTERNAL_H
 #define HF_POSTGRESQL_PGRESTORE_INTERNAL_H
@@ -54,6 +55,13 @@ CHECKED int pgrestore_read(const struct pgrestore_finishing *f, const char *path
 /* The restore is not complete, or not what the restore point says it is. */
 enum err pgrestore_incomplete(const struct pgrestore_finishing *f, const char *what,
 			      struct error *err);
+
+/* ---- pgrestore_recovery.c -------------------------------------------------------------------- */
+
+CHECKED int pgrestore_recovery_check(const json_t *recovery, const struct pgrestore_plan *p,
+				     struct error *err);
+/* The last step: it makes the server recover. */
+CHECKED int pgrestore_recovery(const struct pgrestore_finishing *f, struct error *err);
 
 /* ---- pgrestore_logs.c, pgrestore_spaces.c ----------------------------------------------------- */
 

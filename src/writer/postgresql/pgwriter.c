@@ -254,11 +254,11 @@ on_abort(void *self, const struct writer_request *request, json_t *reply, struct
 
 /* Both events of a restore carry the same. */
 static int
-restore(struct pgwriter *w, const struct writer_request *request,
+restore(struct pgwriter *w, const struct writer_request *request, json_t *reply,
 	int (*step)(const struct pgrestore *r, struct error *err), struct error *err)
 {
 	CLEAN(buf_done) struct buf target = BUF_INIT(TARGET_MAX);
-	json_t *metadata, *map;
+	json_t *metadata, *map, *recovery = json_object_get(request->body, "recovery");
 
 	if (json_get_obj(request->body, "metadata", &metadata, err) < 0 ||
 	    json_get_obj(request->body, "map", &map, err) < 0)
@@ -268,22 +268,23 @@ restore(struct pgwriter *w, const struct writer_request *request,
 		rc = buf_u8(&target, 0, err);
 	if (rc < 0)
 		return error_prefix(err, "field 'target'");
-	struct pgrestore r = {metadata, (const char *)target.p, map, w->parent};
-	return step(&r, err);
+	struct pgrestore r = {metadata, (const char *)target.p, map, recovery, w->parent};
+	rc = step(&r, err);
+	if (rc == OK && recovery != NULL)
+		rc = pgwriter_put(reply, "recovery", json_true(), err);
+	return rc;
 }
 
 static int
 on_pre_restore(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
-	(void)reply;
-	return restore(self, request, pgrestore_check, err);
+	return restore(self, request, reply, pgrestore_check, err);
 }
 
 static int
 on_post_restore(void *self, const struct writer_request *request, json_t *reply, struct error *err)
 {
-	(void)reply;
-	return restore(self, request, pgrestore_finish, err);
+	return restore(self, request, reply, pgrestore_finish, err);
 }
 
 static int

@@ -162,9 +162,15 @@ test_restore(void **arg)
 	json_t *metadata = json_pack("{s:s}", "version", "1");
 
 	(void)arg;
-	assert_int_equal(writer_pre_restore(w, metadata, "/good", NULL, &err), OK);
-	assert_int_equal(writer_post_restore(w, metadata, "/good", NULL, &err), OK);
-	assert_int_equal(writer_pre_restore(w, metadata, "/bad", NULL, &err), ERR_TARGET);
+	assert_int_equal(writer_pre_restore(
+				 w, &(struct writer_restore){metadata, "/good", NULL, NULL}, &err),
+			 OK);
+	assert_int_equal(writer_post_restore(
+				 w, &(struct writer_restore){metadata, "/good", NULL, NULL}, &err),
+			 OK);
+	assert_int_equal(
+		writer_pre_restore(w, &(struct writer_restore){metadata, "/bad", NULL, NULL}, &err),
+		ERR_TARGET);
 	assert_string_equal(err.msg, "writer 'good': not there");
 	assert_int_equal(writer_state_of(w), WRITER_FAILED_AT_PRE_RESTORE);
 	writer_abort(w, NULL);
@@ -426,7 +432,9 @@ test_deaf(void **arg)
 	assert_non_null(text);
 	memset(text, 'x', (1 << 20) - 1);
 	metadata = json_pack("{s:s}", "text", text);
-	assert_int_equal(writer_pre_restore(w, metadata, "/good", NULL, &err), ERR_WRITER_TIMEOUT);
+	assert_int_equal(writer_pre_restore(
+				 w, &(struct writer_restore){metadata, "/good", NULL, NULL}, &err),
+			 ERR_WRITER_TIMEOUT);
 	json_decref(metadata);
 	free(text);
 	writer_close(w);
