@@ -178,7 +178,7 @@ int
 group_look(const struct group *g, uint64_t deadline_ns, struct group_view *ret, struct error *err)
 {
 	CLEAN(inquiry_leavep) struct inquiry *q = NULL;
-	struct group_view v = {.group = g, .time_ns = clock_wall_ns(), .n = g->n};
+	struct group_view v = {.group = g, .n = g->n};
 	int r = inquiry_new(g, deadline_ns, &q, err);
 
 	if (r < 0)
@@ -193,6 +193,7 @@ group_look(const struct group *g, uint64_t deadline_ns, struct group_view *ret, 
 	for (size_t i = 0; i < g->n; i++)
 		v.members[i].copy = &g->copies[i];
 	collect(q, &v);
+	v.time_ns = clock_wall_ns();
 	group_judge(&v);
 	*ret = v;
 	return OK;

@@ -37,7 +37,7 @@ struct group_member {
 
 struct group_view {
 	const struct group *group; /* lent */
-	uint64_t time_ns; /* wall clock of the look */
+	uint64_t time_ns; /* wall clock, when the last had answered */
 	size_t active; /* index of the active copy; SIZE_MAX: none, or several */
 	char why_no_active[256];
 	size_t n;

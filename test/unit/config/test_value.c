@@ -110,6 +110,29 @@ test_printing_parses_back(void **state)
 }
 
 static void
+test_milliseconds(void **state)
+{
+	static const uint64_t values[] = {0, 1, 999, 1000, 1500, 60000, 90061001};
+	char text[VALUE_TEXT_MAX];
+	uint64_t v = 0;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		value_format_duration_ms(values[i], text);
+		assert_int_equal(value_parse_duration_ms(text, &v, &err), OK);
+		assert_int_equal(v, values[i]);
+	}
+	assert_string_equal(value_format_duration_ms(90061001, text), "1d1h1m1s1ms");
+	assert_int_equal(value_parse_duration_ms("2m", &v, &err), OK);
+	assert_int_equal(v, 120000);
+	assert_int_equal(value_parse_duration_ms("120000", &v, &err), ERR_CONFIG);
+	assert_int_equal(value_parse_duration_ms("18446744073709551615y", &v, &err), ERR_CONFIG);
+	/* Where seconds are meant, there are no smaller ones. */
+	assert_int_equal(value_parse_duration("5ms", &v, &err), ERR_CONFIG);
+}
+
+static void
 test_bools(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -133,6 +156,7 @@ main(void)
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_durations_refused),
 		cmocka_unit_test(test_printing_parses_back),
+		cmocka_unit_test(test_milliseconds),
 		cmocka_unit_test(test_bools),
 	};
 
