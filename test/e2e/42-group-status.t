@@ -42,10 +42,9 @@ no_active() {
 	return 1
 }
 write_log() { # MIB, on the active copy
-	pg_sql "$T/$(group_active)" "CREATE TABLE IF NOT EXISTS filler (t text);
+	pg_sql "$T/$(group_active)" "DROP TABLE IF EXISTS filler; CREATE TABLE filler (t text);
 		ALTER TABLE filler ALTER t SET STORAGE EXTERNAL;
-		INSERT INTO filler SELECT repeat(md5(n::text), 256) FROM generate_series(1, $1 * 128) n;
-		TRUNCATE filler" >/dev/null
+		INSERT INTO filler SELECT repeat(md5(n::text), 256) FROM generate_series(1, $1 * 128) n" >/dev/null 2>&1
 }
 
 # ---- the configuration
@@ -81,12 +80,12 @@ check 'JSON: positions and their times' json '.[0] | .time_ns as $now | all(.cop
 	(.last_copied_ns > $now - 60e9) and .receiving and (.source == "10.77.0.1:5432"))'
 
 # ---- replay
-pg_sql "$T/pg2" 'SELECT pg_wal_replay_pause()'
+pg_sql "$T/pg2" 'SELECT pg_wal_replay_pause()' >/dev/null
 write_log 3
 check 'replay paused: Suspended' becomes pg2 Suspended 'replay is paused'
 check '... and its replay queue grows' until_true 10 eval \
 	"is pg2 Suspended && jq -e '.copies[1] | .replay_queue_bytes > 2000000 and .copy_queue_bytes < 1000000' out >/dev/null"
-pg_sql "$T/pg2" 'SELECT pg_wal_replay_resume()'
+pg_sql "$T/pg2" 'SELECT pg_wal_replay_resume()' >/dev/null
 check 'replay goes on: Healthy' becomes pg2 Healthy
 
 # ---- the context of a backup
@@ -183,6 +182,9 @@ check '... is no copy' no_active 'active copies of different databases'
 group_cut pg1 pg3
 check 'cut' becomes pg3 DisconnectedAndHealthy
 pg_sql "$T/pg1" "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'" && pg_sql "$T/pg1" 'SELECT pg_reload_conf()' >/dev/null
+# A checkpoint would wait for who still has the slot.
+slot_left() { [ "$(pg_sql "$T/pg1" "SELECT active FROM pg_replication_slots WHERE slot_name = 'pg3'")" = f ]; }
+until_true 30 slot_left
 slot_lost() {
 	write_log 8
 	pg_sql "$T/pg1" CHECKPOINT
