@@ -51,6 +51,7 @@ struct copier {
 	struct log_mark mark;
 	uint64_t mark_until_ns;
 	uint64_t lost_ns; /* since when there is no connection; 0: there is one */
+	char lost_why[sizeof(((struct error *)NULL)->msg)];
 	bool said; /* that it streams: once for each connection, when something came by it */
 	bool was_ready;
 	bool store_failed; /* and it was said */
@@ -90,12 +91,14 @@ static void
 connection_lost(struct copier *c, const struct error *err)
 {
 	remember_peer(c);
-	/* Once for each outage, not for each try. */
-	if (c->lost_ns == 0) {
-		c->lost_ns = clock_boot_ns();
+	/* Once for each outage and cause, not for each try. */
+	if (c->lost_ns == 0 || strcmp(c->lost_why, err->msg) != 0)
 		log_copy_say(&c->copy,
 			     "the log copier cannot reach the active copy %s: %s; trying again",
 			     c->peer, err->msg);
+	(void)text_printf(c->lost_why, sizeof(c->lost_why), "%s", err->msg);
+	if (c->lost_ns == 0) {
+		c->lost_ns = clock_boot_ns();
 		eventlog_add(c->order->events, EVENT_LOG_COPIER_LOST, NULL,
 			     "active=%s copy=%s/log-copier error=%s", c->peer,
 			     c->order->group->name, err->msg);

@@ -32,6 +32,10 @@ for c in $GROUP_COPIES; do
 done
 for c in pg1 pg2 pg3; do group_stop "$c" && group_start "$c" || bail 'the servers do not start again'; done
 
+# The repository on a mount of its own, so that it can be taken away.
+mount --bind "$T/repo" "$T/repo" || bail 'no bind mounts'
+at_end 'umount "$T/repo"'
+
 # ---- the copier
 
 copier=
@@ -53,24 +57,25 @@ copier_stop() { # SIGNAL CODE
 at_end '[ -z "$copier" ] || kill -9 "$copier" 2>/dev/null'
 shows_on_failure() { tail -n 25 "$T/copier.log" | sed 's/^/#   /'; }
 
-# The restore points of logs, oldest first.
-log_points() { hf list --json && jq -rs '[.[] | select(.host == "group:orders")] | sort_by(.start) | .[].point // .[].id' "$T/out"; }
+log_points() { hf list --json && jq -rs '.[] | select(.logs) | .id' "$T/out"; }
 
-# All that is stored is restored and compared with the archive: LAST, a log file that has to be there whole.
+# All that is stored is restored and compared with the archive: LAST, a log file that has to be there whole;
+# GAPS that have to be between points.
 compare() {
 	local p
 	rm -rf "$T/restored" && mkdir "$T/restored"
+	hf list --json && cp "$T/out" "$T/points"
 	for p in $(log_points); do
 		hf restore "$p" --to "$T/restored/$p" && exits 0 || return 1
 	done
-	python3 "$support/logcompare.py" "$T/restored" "$T/archive" "$@" 2>&1 | sed 's/^/# /'
+	python3 "$support/logcompare.py" "$T/restored" "$T/archive" "$T/points" "$@" 2>&1 | sed 's/^/# /'
 	[ "${PIPESTATUS[0]}" -eq 0 ]
 }
 # Ends a log file, and waits until the server has archived it: prints its name.
 switch_log() {
 	local active name
 	active=$(group_active)
-	pg_sql "$T/$active" 'CREATE TABLE IF NOT EXISTS ends (at timestamptz); INSERT INTO ends VALUES (now())' >/dev/null
+	pg_sql "$T/$active" "SELECT pg_logical_emit_message(false, 'end', 'of a log file')" >/dev/null
 	name=$(pg_sql "$T/$active" 'SELECT pg_walfile_name(pg_switch_wal())')
 	until_true 30 test -f "$T/archive/$name" || return 1
 	echo "$name"
@@ -119,6 +124,8 @@ check 'nothing was lost' compare "$last"
 
 copier_start
 until_true 20 copier_is_streaming pg1
+not() { ! "$@"; }
+told_of_gap() { hf events --json && grep -q '"name":"LOGS_GAP"' "$T/out"; }
 has_event() { hf events --json && jq -es "any(.[]; .event == $1 or .id == $1 or .number == $1)" "$T/out" >/dev/null; }
 group_cut pg1 req
 check 'a cut link is told of: event 2153' until_true 15 has_event 2153
@@ -130,8 +137,38 @@ last=$(switch_log)
 group_reset pg1 req
 check 'it survives a reset' until_true 20 copier_is_streaming pg1
 
+# ---- a server that hangs
+
+group_idle
+hf events --json && grep -c '"id":2153' "$T/out" >"$T/before"
+is_told_again() { hf events --json && [ "$(grep -c '"id":2153' "$T/out")" -gt "$(cat "$T/before")" ]; }
+group_freeze pg1
+check 'an active copy that stands still is told of' until_true 20 is_told_again
+group_thaw pg1
+check 'and streams again' until_true 30 copier_is_streaming pg1
+
+# ---- nothing happens
+
+newest_time() { hf list --json && jq -rs '[.[] | select(.logs) | .logs.to_time] | max' "$T/out"; }
+is_later() { [ "$(newest_time)" -gt "$1" ]; }
+check 'the time that is covered goes on in an idle database' until_true 20 is_later "$(date +%s%N)"
+
+# ---- a repository that is away
+
+group_busy 200
+mount -o remount,bind,ro "$T/repo"
+is_said() { grep -qF -- "$1" "$T/copier.log"; }
+check 'a repository that is away is said' until_true 20 is_said 'logs cannot be stored now'
+mount -o remount,bind,rw "$T/repo"
+check 'and that it is back' until_true 20 is_said 'logs are stored again'
+last=$(switch_log)
+check 'the copier ends' copier_stop TERM 0
+check 'nothing was lost meanwhile' compare "$last" || shows_on_failure
+
 # ---- a promotion
 
+copier_start
+check 'it streams' until_true 20 copier_is_streaming pg1
 group_idle
 group_caught_up
 group_promote pg2
@@ -141,9 +178,53 @@ check 'event 2253 tells of it' until_true 20 has_event 2253
 last=$(switch_log)
 check 'it ends' copier_stop TERM 0
 check 'nothing was lost on either timeline' compare "$last" || shows_on_failure
+check 'no gap was told of' not told_of_gap
 
+# ---- a promotion of one that is behind: the copier has more than it
 
 group_idle
+group_rejoin pg1 >/dev/null 2>&1
+group_caught_up
+copier_start
+until_true 20 copier_is_streaming pg2
+group_cut pg2 pg3
+group_busy 200
+ahead() { # pg3 does not get it, and the repository has it
+	local at
+	at=$(pg_sql "$T/pg2" 'SELECT pg_switch_wal()')
+	until_true 20 slot_is_beyond "$at"
+}
+slot_is_beyond() { [ "$(pg_sql "$T/pg2" "SELECT restart_lsn >= '$1' FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")" = t ]; }
+check 'it has more than a passive copy that is cut off' ahead
+group_idle
+group_promote pg3
+group_join
+group_busy 200
+check 'that one is followed' until_true 60 copier_is_streaming pg3
+last=$(switch_log)
+check 'it ends' copier_stop TERM 0
+check 'both timelines are whole' compare "$last" || shows_on_failure
+
+# ---- logs that are gone
+
+group_idle
+pg_sql "$T/pg3" "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active" >/dev/null
+group_busy 200
+switch_log >/dev/null
+switch_log >/dev/null
+group_idle
+pg_sql "$T/pg3" 'CHECKPOINT' >/dev/null
+switch_log >/dev/null
+pg_sql "$T/pg3" 'CHECKPOINT' >/dev/null
+copier_start
+check 'it begins anew where there are logs' until_true 20 copier_is_streaming pg3
+check 'event 2254 tells what is missing' until_true 20 told_of_gap
+last=$(switch_log)
+check 'it ends' copier_stop TERM 0
 check 'nothing of it is left' group_clean 10
 hf log-copier orders --drop-slots
+check 'its slots are given back, but for a server that is down' exits 75
+for c in $GROUP_COPIES; do
+	[ ! -f "$T/$c/data/postmaster.pid" ] || check "none is left on $c" not has_slots "$c"
+done
 done_testing

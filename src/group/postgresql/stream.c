@@ -259,6 +259,33 @@ ended(const PGresult *rows, struct log_piece *ret, struct error *err)
 	return OK;
 }
 
+/*
+ * Is the file that `position` is in still there? Asked before, since a walsender that misses it says so with
+ * whatever SQLSTATE the last error of its system left. On which timeline it is does not matter: the file of a fork
+ * is kept under the newer one's name.
+ */
+static int
+check_is_there(struct log_source *s, uint32_t timeline, uint64_t position, uint64_t deadline_ns,
+	       struct error *err)
+{
+	const struct walrange r = {.timeline = timeline, .segment_bytes = s->facts.segment_bytes};
+	CLEAN(pgconn_result_done) PGresult *rows = NULL;
+	char name[WALRANGE_NAME_LEN + 1];
+	const char *const params[] = {walrange_name(&r, position / s->facts.segment_bytes, name) +
+				      8};
+	struct error ignored = ERROR_INIT;
+
+	/* Where nothing is yet, nothing is missing; and who may not look finds out when it is read. */
+	if (position >= s->facts.end ||
+	    one_row(s->ask,
+		    "SELECT count(*) FROM pg_catalog.pg_ls_waldir() WHERE substr(name, 9) = $1", 1,
+		    params, 1, deadline_ns, &rows, &ignored) < 0 ||
+	    PQgetvalue(rows, 0, 0)[0] != '0')
+		return OK;
+	return error_set(err, ERR_LOGS_GONE, "the log file %s was removed from the active copy",
+			 name);
+}
+
 static int
 source_start(struct log_source *s, const char *slot, uint32_t timeline, uint64_t position,
 	     uint64_t deadline_ns, struct error *err)
@@ -272,6 +299,8 @@ source_start(struct log_source *s, const char *slot, uint32_t timeline, uint64_t
 		       slot != NULL ? "SLOT \"" : "", slot != NULL ? slot : "",
 		       slot != NULL ? "\"" : "", walrange_format_lsn(position, at), timeline);
 	s->received = s->durable = 0;
+	if (check_is_there(s, timeline, position, deadline_ns, err) < 0)
+		return err->code;
 	r = pgconn_copy_start(s->sender, &limit, sql, &rows, err);
 	if (r < 0) {
 		(void)start_refused(s, slot, err);
