@@ -9,6 +9,7 @@
 
 static const char *const engine_choices[] = {"postgresql", NULL};
 static const char *const prefer_choices[] = {"passive", "passive-only", "active", NULL};
+static const char *const verify_choices[] = {"structure", "stored", "data", NULL};
 static const char *const sslmode_choices[] = {"disable", "allow",     "prefer", "require",
 					      "verify-ca", "verify-full", NULL};
 
@@ -99,6 +100,15 @@ const struct option_def option_named_table[] = {
 			"'holdfast group truncate'. Lower-case letters, digits and '_'. Without it no "
 			"backup lets go of logs, and the server keeps them by its own settings. The log "
 			"copier has a slot of its own, named after this one.",
+	},
+	{
+		.section = "group.NAME", .key = "verify", .type = OPTION_TYPE_CHOICE,
+		.choices = verify_choices, .fallback = "stored", .since = "0.3.0",
+		.help = "how deep a restore point is verified before logs are let go of",
+		.text = "structure: all that it needs is in the index, and every pack is there with its "
+			"size. stored: every byte of them is read and authenticated, which takes as "
+			"long as reading the restore point. data: and unpacked, and compared with its "
+			"id. Only for backups that let go of logs; see slot.",
 	},
 	{
 		.section = "group.NAME.copy.COPY", .key = "host", .type = OPTION_TYPE_STRING,

@@ -26,6 +26,13 @@ enum group_prefer {
 	GROUP_PREFER_ACTIVE,
 };
 
+/* What is verified of a restore point before logs are let go of: the depths of repo/verify.h. */
+enum group_verify {
+	GROUP_VERIFY_STRUCTURE = 1,
+	GROUP_VERIFY_STORED, /* by default */
+	GROUP_VERIFY_DATA,
+};
+
 struct engine;
 
 /* How to reach one copy. Strings are NULL where nothing is set. */
@@ -50,6 +57,7 @@ struct group {
 	uint64_t keepalive_time_ns; /* TCP's own, on every session with a copy; default 60 s */
 	/* A passive copy further behind than that is not backed up. Bytes of log; defaults 1 GiB. */
 	uint64_t max_copy_queue, max_replay_queue;
+	enum group_verify verify;
 	char *slot; /* the slot that holds back the active copy's logs until they are backed up; NULL: none */
 	size_t n;
 	struct group_copy *copies;

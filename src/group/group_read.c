@@ -95,6 +95,21 @@ take_prefer(struct group *g, const struct setting_view *v, struct error *err)
 }
 
 static int
+take_verify(struct group *g, const struct setting_view *v, struct error *err)
+{
+	static const char *const names[] = {[GROUP_VERIFY_STRUCTURE] = "structure",
+					    [GROUP_VERIFY_STORED] = "stored",
+					    [GROUP_VERIFY_DATA] = "data"};
+
+	for (size_t i = GROUP_VERIFY_STRUCTURE; v->n > 0 && i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], v->values[0]) == 0) {
+			g->verify = (enum group_verify)i;
+			return OK;
+		}
+	return error_set(err, ERR_INTERNAL, "%s.verify is known to the table only", v->section);
+}
+
+static int
 take_group_setting(struct group *g, const struct setting_view *v, struct error *err)
 {
 	const struct {
@@ -120,6 +135,8 @@ take_group_setting(struct group *g, const struct setting_view *v, struct error *
 		return take_engine(g, v, err);
 	if (strcmp(v->key, "prefer") == 0)
 		return take_prefer(g, v, err);
+	if (strcmp(v->key, "verify") == 0)
+		return take_verify(g, v, err);
 	if (strcmp(v->key, "slot") == 0)
 		return take_text(&g->slot, v, err);
 	return error_set(err, ERR_INTERNAL, "%s.%s is known to the table only", v->section, v->key);

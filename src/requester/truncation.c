@@ -98,6 +98,11 @@ look(struct run *run, struct error *err)
 	return truncate_decide(&run->view, &run->stored.what, &run->result.plan, err);
 }
 
+_Static_assert((int)GROUP_VERIFY_STRUCTURE == (int)VERIFY_STRUCTURE &&
+		       (int)GROUP_VERIFY_STORED == (int)VERIFY_STORED &&
+		       (int)GROUP_VERIFY_DATA == (int)VERIFY_DATA,
+	       "the same depths");
+
 /* ---- verifying ------------------------------------------------------------------------------------ */
 
 static void
@@ -114,7 +119,8 @@ verify_point(struct run *run, const struct point *p, struct error *err)
 {
 	struct verify_stats stats = {0};
 	struct verify_options options = {
-		.level = run->order->level != 0 ? run->order->level : VERIFY_STORED,
+		.level = (enum verify_level)(run->group->verify != 0 ? run->group->verify
+								     : GROUP_VERIFY_STORED),
 		.only = p,
 		.cancelled = run->order->cancelled,
 		.problem = take_problem,

@@ -10,8 +10,9 @@
  *						      .events = log, .job = job}, &t, err) < 0)
  *		the restore point is good all the same: a warning
  *
- * Verified: every blob of the restore point is in the index, and every pack it needs is there, has its size,
- * and is read from end to end, each byte authenticated. A COPY never truncates: nothing is done.
+ * Verified, as deep as the group's setting says; by default: every blob of the restore point is in the index, and
+ * every pack it needs is there, has its size, and is read from end to end, each byte authenticated. A COPY never
+ * truncates: nothing is done.
  */
 #ifndef HF_REQUESTER_TRUNCATION_H
 #define HF_REQUESTER_TRUNCATION_H
@@ -29,7 +30,6 @@ struct truncation_order {
 	const struct group *group;
 	const struct object_id *point; /* just stored, and the reason; NULL: by hand */
 	bool explain; /* look and decide, move and verify nothing */
-	enum verify_level level; /* 0: VERIFY_STORED */
 	struct eventlog *events; /* LOGS_TRUNCATED, LOGS_NOT_TRUNCATED; NULL: none */
 	const char *job; /* for events; NULL: none */
 	const _Atomic bool *cancelled; /* may be NULL */
