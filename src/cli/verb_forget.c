@@ -3,6 +3,7 @@
 /* holdfast forget */
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/points.h"
@@ -63,7 +64,10 @@ show_kept(const struct cli *cli, const struct point *p, unsigned reasons)
 {
 	char text[96];
 
-	retention_reasons(reasons, text, sizeof(text));
+	if (reasons == FORGET_LOGS_NEEDED)
+		(void)text_printf(text, sizeof(text), "logs");
+	else
+		retention_reasons(reasons, text, sizeof(text));
 	if (cli->json)
 		out_json(json_pack("{s:s, s:s, s:s}", "type", "kept", "point", p->id_text,
 				   "reasons", text));

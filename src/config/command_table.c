@@ -148,7 +148,8 @@ const struct command command_table[COMMAND_COUNT] = {
 		.summary = "remove restore points",
 		.text = "Removes the restore points given, or all that no --keep rule keeps. Rules "
 			"apply to each host, and to each set of paths and writers on it, separately. "
-			"Space is given back by 'holdfast prune'.",
+			"Logs of a database are kept for as long as a backup is kept that is older than "
+			"their end. Space is given back by 'holdfast prune'.",
 		.operands = {"POINT...", 0, UINT_MAX, "Restore points to remove; without any, the "
 						      "rules decide."},
 		.repository = true,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "requester/log_chain.h"
 
 bool
 forget_matches(const struct forget_filter *filter, const struct point *p)
@@ -27,13 +28,46 @@ forget_matches(const struct forget_filter *filter, const struct point *p)
 static bool
 same_series(const struct point *a, const struct point *b)
 {
-	if (strcmp(a->host, b->host) != 0 || a->n_roots != b->n_roots ||
+	if (point_is_log(a) || point_is_log(b) || strcmp(a->host, b->host) != 0 ||
+	    a->n_roots != b->n_roots ||
 	    !json_equal(json_object_get(a->json, "paths"), json_object_get(b->json, "paths")))
 		return false;
 	for (size_t i = 0; i < a->n_roots; i++)
 		if (point_find_root(b, a->roots[i].name) == NULL)
 			return false;
 	return true;
+}
+
+/* The position at which the oldest backup of this database that is kept may end its recovery; 0: none is
+ * kept. */
+static uint64_t
+oldest_stop(const struct point_list *list, const unsigned *decided, const char *identity)
+{
+	uint64_t oldest = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct log_base b;
+		char its[32];
+
+		if (decided[i] != 0 && log_base_of(list->points[i], &b, its) > 0 &&
+		    strcmp(its, identity) == 0 && (oldest == 0 || b.stop < oldest))
+			oldest = b.stop;
+	}
+	return oldest;
+}
+
+/* What cannot be understood stays; and what the log copier still goes on with. Without any backup all logs
+ * stay: one may just be on its way into the repository. */
+static bool
+logs_are_needed(const struct point_list *list, const unsigned *decided, const struct point *p)
+{
+	struct log_point logs;
+	struct error ignored = ERROR_INIT;
+
+	if (log_point_of(p, NULL, &logs, &ignored) <= 0 || !logs.closed)
+		return true;
+	uint64_t oldest = oldest_stop(list, decided, logs.identity);
+	return oldest == 0 || logs.to > oldest;
 }
 
 int
@@ -56,6 +90,8 @@ forget_decide(const struct point_list *list, const struct forget_filter *filter,
 			decided[i] = FORGET_NOT_LOOKED_AT;
 			continue;
 		}
+		if (point_is_log(list->points[i]))
+			continue;
 		/* The whole series of point i, unless an earlier member brought it up already. */
 		for (size_t j = i; j < list->n && !done[i]; j++)
 			if (!done[j] && forget_matches(filter, list->points[j]) &&
@@ -69,6 +105,10 @@ forget_decide(const struct point_list *list, const struct forget_filter *filter,
 			done[members[k]] = true;
 		}
 	}
+	for (size_t i = 0; i < list->n; i++)
+		if (point_is_log(list->points[i]) && decided[i] == 0 &&
+		    logs_are_needed(list, decided, list->points[i]))
+			decided[i] = FORGET_LOGS_NEEDED;
 	*ret = STEAL_PTR(decided);
 	return OK;
 }

@@ -4,6 +4,9 @@
  * Deciding which restore points go. Rules apply to each series by itself: the points of one host
  * with the same paths and roots. A rule that counted across hosts would let a busy one push out a
  * quiet one.
+ *
+ * Points of type log belong to no series and no rule counts them: they go when no backup that is kept
+ * needs them, that is when all their logs end before the oldest of those.
  */
 #ifndef HF_REQUESTER_FORGET_H
 #define HF_REQUESTER_FORGET_H
@@ -26,9 +29,9 @@ bool forget_matches(const struct forget_filter *filter, const struct point *p);
 
 /*
  * For each point of the list, in its order: *ret[i] is a set of enum retention_reason, 0: forget
- * it. Points the filter leaves out get FORGET_NOT_LOOKED_AT. The array is the caller's to free.
+ * it. Logs that are kept get FORGET_LOGS_NEEDED; points that the filter leaves out FORGET_NOT_LOOKED_AT. The array is the caller's to free.
  */
-enum { FORGET_NOT_LOOKED_AT = 1 << 30 };
+enum { FORGET_NOT_LOOKED_AT = 1 << 30, FORGET_LOGS_NEEDED = 1 << 29 };
 CHECKED int forget_decide(const struct point_list *list, const struct forget_filter *filter,
 			  const struct retention_rules *rules, unsigned **ret, struct error *err);
 

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "requester/previous.h"
 
-enum { POINTS_MAX = 8 };
+enum { POINTS_MAX = 16 };
 
 /* A list of points made by hand; the hour is the start. */
 struct points {
@@ -39,6 +39,38 @@ add(struct points *ps, unsigned hour, const char *host, const char *path, const 
 	p->roots[0].name = (char *)(uintptr_t)root;
 	ps->order[ps->list.n++] = p;
 	ps->list.points = ps->order;
+}
+
+/* A backup of a cluster, or its logs. */
+static void
+add_base(struct points *ps, unsigned hour, const char *identity, const char *stop)
+{
+	struct point *p = &ps->all[ps->list.n];
+
+	add(ps, hour, "c", "/", "postgresql", "z");
+	p->roots[0].component = json_pack("{s:s, s:s, s:s, s:s, s:i}", "writer", "postgresql",
+					  "system_identifier", identity, "start_lsn", "0/10",
+					  "stop_lsn", stop, "timeline", 1);
+	assert_int_equal(json_object_set_new(p->json, "component", p->roots[0].component), 0);
+}
+
+static void
+add_logs(struct points *ps, unsigned hour, const char *identity, const char *from, const char *to,
+	 bool closed)
+{
+	struct point *p = &ps->all[ps->list.n];
+
+	add(ps, hour, "group:g", "/", "logs", "z");
+	assert_int_equal(json_object_set_new(p->json, "type", json_string("log")), 0);
+	assert_int_equal(
+		json_object_set_new(
+			p->json, "logs",
+			json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:i, s:i, s:b, s:[{s:i, s:s}]}",
+				  "engine", "postgresql", "identity", identity, "segment_bytes",
+				  1 << 20, "timeline", 1, "from", from, "to", to, "from_time", 0,
+				  "to_time", 0, "closed", closed ? 1 : 0, "history", "timeline", 1,
+				  "from", from)),
+		0);
 }
 
 static int
@@ -125,6 +157,45 @@ test_previous(void **state)
 	json_decref(other);
 }
 
+static int
+setup_logs(void **state)
+{
+	struct points *ps = calloc(1, sizeof(*ps));
+
+	if (ps == NULL)
+		return -1;
+	add_logs(ps, 1, "77", "0/100000", "0/200000", true);
+	add_base(ps, 2, "77", "0/250000");
+	add_logs(ps, 3, "77", "0/200000", "0/300000", true);
+	add_base(ps, 4, "77", "0/350000");
+	add_logs(ps, 5, "77", "0/300000", "0/400000", true);
+	add_logs(ps, 6, "88", "0/100000", "0/200000", true);
+	add_logs(ps, 7, "77", "0/100000", "0/200000", false);
+	*state = ps;
+	return 0;
+}
+
+/* Logs go when all that they have is older than the oldest backup that is kept. */
+static void
+test_logs(void **state)
+{
+	struct points *ps = *state;
+	struct error err = ERROR_INIT;
+	unsigned *reasons;
+
+	expect(ps, &(struct forget_filter){0}, "fffkkkk");
+	expect(ps, &(struct forget_filter){.host = "c"}, "-f-k---");
+	/* Who is not looked at is kept. */
+	expect(ps, &(struct forget_filter){.host = "group:g"}, "f-k-kkk");
+	/* What nobody can read is not thrown away. */
+	json_object_del(json_object_get(ps->all[0].json, "logs"), "to");
+	assert_int_equal(forget_decide(&ps->list, &(struct forget_filter){0},
+				       &(struct retention_rules){.last = 1}, &reasons, &err),
+			 OK);
+	assert_int_equal(reasons[0], FORGET_LOGS_NEEDED);
+	free(reasons);
+}
+
 int
 main(void)
 {
@@ -132,6 +203,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_each_series_by_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_previous, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_logs, setup_logs, teardown),
 	};
 
 	return cmocka_run_group_tests_name("forget", tests, NULL, NULL);
