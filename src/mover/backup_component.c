@@ -22,7 +22,8 @@ start_path(struct mover *m, const struct component_path *p, const struct compone
 	g->component = c;
 	g->inspector = inspector;
 	g->expect_size = p->expect_size;
-	g->hot = c != NULL;
+	/* The last log of a standby's backup is still being written to, behind what is needed of it. */
+	g->hot = c != NULL || p->expect_size != 0;
 	g->live = c == NULL; /* the tail came into being after the moment */
 	g->needed = true;
 	return OK;

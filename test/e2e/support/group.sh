@@ -204,10 +204,10 @@ group_databases() {
 		CREATE TABLE feed (n bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
 	END
 	pg_as "$PG_BIN/pgbench" -q -i -s "${GROUP_SCALE:-2}" -h "$T/pg1" -p 5432 -U postgres postgres 2>&1 || return 1
-	for c in pg2 pg3; do
-		pg_sql "$T/pg1" "SELECT pg_create_physical_replication_slot('$c', true)" >/dev/null
-	done
-	pg_stop "$T/pg1" || return 1
+	# Positions beyond 32 bits.
+	pg_stop "$T/pg1" && pg_as "$PG_BIN/pg_resetwal" -l 000000010000000200000001 "$T/pg1/data" &&
+		group_start pg1 && pg_sql "$T/pg1" "SELECT pg_create_physical_replication_slot('pg2', true),
+			pg_create_physical_replication_slot('pg3', true)" && pg_stop "$T/pg1" || return 1
 	for c in pg2 pg3; do
 		mkdir -p "$T/$c" && chmod 755 "$T/$c" && chown "$PG_USER" "$T/$c" && echo 5432 >"$T/$c/port" &&
 			cp -a "$T/pg1/data" "$T/$c/" && rm -rf "$T/$c/data/pg_replslot/"* || return 1
