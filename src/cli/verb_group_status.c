@@ -136,10 +136,15 @@ put_remarks(const struct group_view *v)
 {
 	char safe[TEXT_MAX];
 
-	for (size_t i = 0; i < v->n; i++)
-		if (v->members[i].why[0] != '\0')
-			out_text("%s: %s\n", v->members[i].copy->name,
-				 printable_message(v->members[i].why, safe, sizeof(safe)));
+	for (size_t i = 0; i < v->n; i++) {
+		const struct group_member *m = &v->members[i];
+
+		if (m->why[0] != '\0')
+			out_text("%s: %s\n", m->copy->name,
+				 printable_message(m->why, safe, sizeof(safe)));
+		if (m->facts.in_backup_mode)
+			out_text("%s: a base backup is being taken there\n", m->copy->name);
+	}
 	if (v->active != SIZE_MAX)
 		put_contexts(v);
 	else
@@ -162,13 +167,14 @@ put_group(const struct cli *cli, const struct group_view *v, struct error *err)
 }
 
 static int
-show_once(const struct cli *cli, const struct group_list *groups, struct error *err)
+show_once(const struct cli *cli, const struct group_list *groups, const _Atomic bool *stop,
+	  struct error *err)
 {
-	for (size_t i = 0; i < groups->n && signals_caught() == 0; i++) {
+	for (size_t i = 0; i < groups->n; i++) {
 		CLEAN(group_view_done) struct group_view v = {.active = SIZE_MAX};
 
-		if (group_look(groups->groups[i], clock_boot_ns() + LOOK_LIMIT_S * NS_PER_S, &v,
-			       err) < 0)
+		if (group_look_while(groups->groups[i], clock_boot_ns() + LOOK_LIMIT_S * NS_PER_S,
+				     stop, &v, err) < 0)
 			return err->code;
 		if (i > 0 && !cli->json)
 			out_text("\n");
@@ -194,27 +200,47 @@ begin_screen(const struct cli *cli, bool first)
 }
 
 static void
-pause_ms(uint64_t ms)
+pause_ms(uint64_t ms, const _Atomic bool *stop)
 {
 	uint64_t until_ns = clock_boot_ns() + ms * NS_PER_MS;
 	int left_ms;
 
-	while (signals_caught() == 0 && (left_ms = clock_left_ms(until_ns)) > 0)
+	while (!atomic_load(stop) && (left_ms = clock_left_ms(until_ns)) > 0)
 		(void)poll(NULL, 0, MIN(left_ms, (int)SIGNAL_LOOK_MS));
 }
 
+/* Until a signal comes, which is how it is meant to end. */
 static int
 watch(const struct cli *cli, const struct group_list *groups, uint64_t interval_ms,
-      struct error *err)
+      const _Atomic bool *stop, struct error *err)
 {
-	for (bool first = true; signals_caught() == 0 && !out_failed(); first = false) {
+	for (bool first = true; !atomic_load(stop) && !out_failed(); first = false) {
+		int r;
+
 		begin_screen(cli, first);
-		if (show_once(cli, groups, err) < 0)
-			return err->code;
+		r = show_once(cli, groups, stop, err);
+		if (r == ERR_CANCELLED)
+			return OK;
+		if (r < 0)
+			return r;
 		out_flush();
-		pause_ms(interval_ms);
+		pause_ms(interval_ms, stop);
 	}
 	return OK;
+}
+
+static int
+show(const struct cli *cli, const struct group_list *groups, uint64_t interval_ms,
+     struct error *err)
+{
+	_Atomic bool stop = false;
+	int r;
+
+	signals_watch(&stop);
+	r = invocation_has(cli->inv, FLAG_WATCH) ? watch(cli, groups, interval_ms, &stop, err)
+						 : show_once(cli, groups, &stop, err);
+	signals_watch(NULL);
+	return r;
 }
 
 int
@@ -233,6 +259,5 @@ verb_group_status(struct cli *cli, struct error *err)
 				 "--interval is how often --watch looks, at least 100ms");
 	if (find_groups(cli, &groups, err) < 0)
 		return err->code;
-	return invocation_has(cli->inv, FLAG_WATCH) ? watch(cli, &groups, interval_ms, err)
-						    : show_once(cli, &groups, err);
+	return show(cli, &groups, interval_ms, err);
 }

@@ -7,13 +7,14 @@
  * the last of them.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "group/status.h"
 
-enum { GRACE_MS = 500 };
+enum { GRACE_MS = 500, STOP_LOOK_MS = 100 };
 
 struct asked {
 	bool done;
@@ -144,22 +145,39 @@ all_done(const struct inquiry *q)
 	return true;
 }
 
-/* Wait until every copy was asked, or the time is over, and take what there is. */
-static void
-collect(struct inquiry *q, struct group_view *v)
+static struct timespec
+monotonic_after(uint64_t ns)
 {
-	int left_ms = clock_left_ms(q->deadline_ns);
-	struct timespec until;
-	uint64_t until_ns;
+	struct timespec t;
+	uint64_t at;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until_ns = (uint64_t)until.tv_sec * NS_PER_S + (uint64_t)until.tv_nsec +
-		   ((uint64_t)left_ms + GRACE_MS) * NS_PER_MS;
-	until.tv_sec = (time_t)(until_ns / NS_PER_S);
-	until.tv_nsec = (long)(until_ns % NS_PER_S);
-	(void)pthread_mutex_lock(&q->lock);
-	while (!all_done(q) && pthread_cond_timedwait(&q->changed, &q->lock, &until) == 0)
-		;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	at = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + ns;
+	return (struct timespec){.tv_sec = (time_t)(at / NS_PER_S),
+				 .tv_nsec = (long)(at % NS_PER_S)};
+}
+
+/* Wait until every copy was asked, or the time is over. Under the lock. */
+static int
+await_all(struct inquiry *q, const _Atomic bool *stop, struct error *err)
+{
+	uint64_t until_ns = q->deadline_ns + GRACE_MS * NS_PER_MS, now_ns;
+
+	while (!all_done(q) && (now_ns = clock_boot_ns()) < until_ns) {
+		struct timespec t = monotonic_after(
+			MIN(until_ns - now_ns, STOP_LOOK_MS * NS_PER_MS));
+
+		if (stop != NULL && atomic_load(stop))
+			return error_set(err, ERR_CANCELLED, "stopped while asking the copies");
+		(void)pthread_cond_timedwait(&q->changed, &q->lock, &t);
+	}
+	return OK;
+}
+
+/* Take what there is. Under the lock. */
+static void
+take_answers(const struct inquiry *q, struct group_view *v)
+{
 	for (size_t i = 0; i < v->n; i++) {
 		struct group_member *m = &v->members[i];
 
@@ -171,20 +189,16 @@ collect(struct inquiry *q, struct group_view *v)
 		(void)text_printf(m->facts.message, sizeof(m->facts.message),
 				  "it did not answer in time");
 	}
-	(void)pthread_mutex_unlock(&q->lock);
 }
 
 int
-group_look(const struct group *g, uint64_t deadline_ns, struct group_view *ret, struct error *err)
+group_look_while(const struct group *g, uint64_t deadline_ns, const _Atomic bool *stop,
+		 struct group_view *ret, struct error *err)
 {
 	CLEAN(inquiry_leavep) struct inquiry *q = NULL;
-	struct group_view v = {.group = g, .n = g->n};
+	CLEAN(group_view_done) struct group_view v = {.group = g, .n = g->n};
 	int r = inquiry_new(g, deadline_ns, &q, err);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == OK && i < g->n; i++)
-		r = asker_start(q, i, err);
 	if (r < 0)
 		return r;
 	v.members = calloc(g->n, sizeof(*v.members));
@@ -192,9 +206,26 @@ group_look(const struct group *g, uint64_t deadline_ns, struct group_view *ret, 
 		return error_no_memory(err);
 	for (size_t i = 0; i < g->n; i++)
 		v.members[i].copy = &g->copies[i];
-	collect(q, &v);
+	for (size_t i = 0; r == OK && i < g->n; i++)
+		r = asker_start(q, i, err);
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&q->lock);
+	r = await_all(q, stop, err);
+	if (r == OK)
+		take_answers(q, &v);
+	(void)pthread_mutex_unlock(&q->lock);
+	if (r < 0)
+		return r;
 	v.time_ns = clock_wall_ns();
 	group_judge(&v);
 	*ret = v;
+	v.members = NULL;
 	return OK;
+}
+
+int
+group_look(const struct group *g, uint64_t deadline_ns, struct group_view *ret, struct error *err)
+{
+	return group_look_while(g, deadline_ns, NULL, ret, err);
 }

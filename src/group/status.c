@@ -216,6 +216,11 @@ judge_passive(const struct group_view *v, struct group_member *m)
 	if (f->replay_paused)
 		judge(m, COPY_SUSPENDED, "replay is paused%s",
 		      f->receiving ? "" : ", and its log copier is not connected");
+	else if (f->receiving && v->active != SIZE_MAX &&
+		 f->timeline < v->members[v->active].facts.timeline)
+		judge(m, COPY_RESYNCHRONIZING,
+		      "it is still on timeline %" PRIu32 ", the active copy on %" PRIu32,
+		      f->timeline, v->members[v->active].facts.timeline);
 	else if (f->receiving && far)
 		judge_far(v->group, m, COPY_RESYNCHRONIZING);
 	else if (f->receiving)

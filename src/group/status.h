@@ -8,6 +8,7 @@
 #define HF_GROUP_STATUS_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "group/engine.h"
 
@@ -19,7 +20,7 @@ enum copy_status {
 	COPY_SUSPENDED, /* replay is paused */
 	COPY_DISCONNECTED_AND_HEALTHY, /* its log copier is not connected; what it has is in order */
 	COPY_DISCONNECTED_AND_RESYNCHRONIZING, /* not connected, and much is left to replay */
-	COPY_RESYNCHRONIZING, /* connected, far behind */
+	COPY_RESYNCHRONIZING, /* connected, far behind, or not on the active copy's timeline yet */
 	COPY_DISCONNECTED, /* not connected, and there is no active copy to be connected to */
 	COPY_INITIALIZING, /* the server is starting */
 	COPY_FAILED, /* of another database, another timeline, or its log is gone from the active copy */
@@ -47,6 +48,9 @@ struct group_view {
 /* Ask every copy at once, until the deadline (boot clock); who has not answered is ServiceDown. */
 CHECKED int group_look(const struct group *g, uint64_t deadline_ns, struct group_view *ret,
 		       struct error *err);
+/* The same, which ends within a moment with ERR_CANCELLED once *stop is true. */
+CHECKED int group_look_while(const struct group *g, uint64_t deadline_ns, const _Atomic bool *stop,
+			     struct group_view *ret, struct error *err);
 /* Pure: from the facts to active, status, why and queues. */
 void group_judge(struct group_view *v);
 void group_view_done(struct group_view *v);

@@ -121,7 +121,7 @@ login_failed(const struct pgconn *c, struct error *err)
 		(void)error_set(err, ERR_DB_CONNECT, "%s", text);
 	}
 	if (hint != NULL)
-		(void)error_hint(err, "%s", hint);
+		(void)error_hint(err, "%s (in [%s])", hint, section_of(c));
 	return err != NULL ? err->code : ERR_DB_CONNECT;
 }
 

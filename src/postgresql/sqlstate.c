@@ -14,12 +14,10 @@ static const struct fact {
 	const char *hint; /* NULL: the code's own */
 } facts[] = {
 	{"08", ERR_DB_SESSION_LOST, NULL},
-	{"28P01", ERR_DB_AUTH,
-	 "the password is wrong: correct it in the file named by writer.postgresql.passfile"},
+	{"28P01", ERR_DB_AUTH, "the password is wrong: correct it in the file that passfile names"},
 	{"28", ERR_DB_AUTH,
-	 "check writer.postgresql.user, that this role exists and may log in, and pg_hba.conf"},
-	{"3D000", ERR_DB_CONFIG,
-	 "set writer.postgresql.database to one that exists: any will do, e.g. postgres"},
+	 "check user, that this role exists and may log in, and the server's pg_hba.conf"},
+	{"3D000", ERR_DB_CONFIG, "set database to one that exists: any will do, e.g. postgres"},
 	{"40", ERR_WRITER_RETRYABLE, NULL},
 	{"42501", ERR_PERMISSION, NULL},
 	{"53300", ERR_DB_CONNECT, "all connections are taken: raise max_connections, or try later"},

@@ -139,6 +139,15 @@ group_join
 group_freeze pg3
 check 'the server is stopped: an answer in time' in_time 7 group status --json
 check '... ServiceDown' is pg3 ServiceDown
+"$holdfast" group status --watch --json >watched 2>err &
+watcher=$!
+asking() { [ "$(pg_sql "$T/pg1" "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holdfast status'")" = 0 ] &&
+	kill -0 "$watcher" && on req ss -Htn dst "${group_ip[pg3]}" | grep -q :5432; }
+until_true 10 asking
+begun=${EPOCHREALTIME/./}
+kill -INT "$watcher"
+wait "$watcher"
+check 'SIGINT ends it at once, even while nobody answers' test $((${EPOCHREALTIME/./} - begun)) -lt 1500000
 group_thaw pg3
 check 'and goes on: Healthy' becomes pg3 Healthy
 group_stop pg3

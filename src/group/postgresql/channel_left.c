@@ -86,19 +86,13 @@ static void
 set_busy(const struct dialog *d, const char *name, uint64_t since_us, uint64_t age_s,
 	 struct error *err)
 {
-	char since[32], holder[ENGINE_TEXT_MAX], ours[ENGINE_TEXT_MAX];
-	size_t skip;
+	char since[32], holder[ENGINE_TEXT_MAX];
 
-	/* Without what all of them begin with. */
-	(void)text_printf(ours, sizeof(ours), TARGET_CONTEXT_NAME " %s ", d->group->name);
-	skip = strncmp(name, ours, strlen(ours)) == 0 ? strlen(ours) : 0;
-	(void)text_printf(holder, sizeof(holder), "%s", name + skip);
-	text_without_controls(holder);
+	target_holder(d->group->name, name, holder);
 	(void)error_set(err, ERR_GROUP_BUSY,
 			"a backup of group '%s' is running already: of %s, since %s (for %" PRIu64
 			" s)",
-			d->group->name, holder[0] != 0 ? holder : "somebody",
-			clock_format_utc(since_us * 1000, since), age_s);
+			d->group->name, holder, clock_format_utc(since_us * 1000, since), age_s);
 }
 
 /* From rows of (application_name, backend_start in µs, age in s). */

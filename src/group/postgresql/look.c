@@ -165,22 +165,6 @@ take_facts(const PGresult *rows, struct copy_facts *f, struct error *err)
 	return OK;
 }
 
-/* "holdfast backup orders pg2 by backup1" is of "pg2 by backup1"; any other name is said as it is. */
-static void
-take_holder(const struct group *g, const char *application, char holder[ENGINE_TEXT_MAX])
-{
-	char prefix[GROUP_NAME_MAX + sizeof(TARGET_CONTEXT_NAME) + 3];
-	size_t n;
-
-	(void)text_printf(prefix, sizeof(prefix), TARGET_CONTEXT_NAME " %s ", g->name);
-	n = strlen(prefix);
-	if (strncmp(application, prefix, n) == 0 && application[n] != '\0')
-		application += n;
-	(void)text_printf(holder, ENGINE_TEXT_MAX, "%s",
-			  application[0] != '\0' ? application : "(without a name)");
-	text_without_controls(holder);
-}
-
 static int
 ask_contexts(struct pgconn *c, const struct pgconn_limit *limit, const struct group *g,
 	     struct copy_facts *f, struct error *err)
@@ -196,7 +180,7 @@ ask_contexts(struct pgconn *c, const struct pgconn_limit *limit, const struct gr
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < (size_t)PQntuples(rows) && i < ENGINE_CONTEXTS_MAX; i++) {
-		take_holder(g, field(rows, i, 0), f->contexts[i].holder);
+		target_holder(g->name, field(rows, i, 0), f->contexts[i].holder);
 		f->contexts[i].since_ns = field_time(rows, i, 1);
 		f->n_contexts++;
 	}

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -29,6 +30,34 @@ target_of(const struct group *g, const struct group_copy *c, const char *applica
 		.section = ret->section,
 		.keepalive_time_s = (unsigned)((g->keepalive_time_ns + NS_PER_S - 1) / NS_PER_S),
 	};
+}
+
+/* The number at the end is for finding the session again, not for people. */
+static void
+without_number(char *text)
+{
+	enum { DIGITS = 8 };
+	char *hash = strrchr(text, '#');
+
+	if (hash != NULL && hash > text + 1 && hash[-1] == ' ' && strlen(hash + 1) == DIGITS &&
+	    strspn(hash + 1, "0123456789abcdef") == DIGITS)
+		hash[-1] = '\0';
+}
+
+void
+target_holder(const char *group, const char *application, char text[ENGINE_TEXT_MAX])
+{
+	char prefix[GROUP_NAME_MAX + sizeof(TARGET_CONTEXT_NAME) + 3];
+	size_t n;
+
+	(void)text_printf(prefix, sizeof(prefix), TARGET_CONTEXT_NAME " %s ", group);
+	n = strlen(prefix);
+	if (strncmp(application, prefix, n) == 0 && application[n] != '\0')
+		application += n;
+	(void)text_printf(text, ENGINE_TEXT_MAX, "%s",
+			  application[0] != '\0' ? application : "(without a name)");
+	text_without_controls(text);
+	without_number(text);
 }
 
 /* FNV-1a: any function would do that everybody has and nobody changes. */

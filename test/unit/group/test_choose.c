@@ -203,7 +203,7 @@ test_old_timeline(void **state)
 	members[0].facts.timeline = members[2].facts.timeline = 2;
 	struct choice c = choose(&v, NULL);
 	assert_int_equal(c.member, 2);
-	has(c.why, "pg2 is still on timeline 1, the active copy on 2");
+	has(c.why, "pg2 is Resynchronizing: it is still on timeline 1, the active copy on 2");
 }
 
 static void

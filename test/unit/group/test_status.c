@@ -224,7 +224,7 @@ test_timelines(void **state)
 	/* Behind another passive one, which has not followed yet either. */
 	f.members[2].facts.receiving = true;
 	judge(&f);
-	expect(&f, 2, COPY_HEALTHY, "");
+	expect(&f, 2, COPY_RESYNCHRONIZING, "still on timeline 2, the active copy on 3");
 }
 
 static void
