@@ -13,7 +13,13 @@
 #include "group/engine.h"
 #include "requester/log_copy.h"
 
-enum { STEP_MS = 200, REACH_LIMIT_S = 600, COPIER_LIMIT_S = 180, ASK_AGAIN_S = 5 };
+enum {
+	STEP_MS = 200,
+	REACH_LIMIT_S = 600,
+	COPIER_LIMIT_S = 180,
+	ASK_AGAIN_S = 5,
+	SLOT_LIMIT_S = 10
+};
 
 #define APPLICATION "holdfast log backup"
 
@@ -102,6 +108,11 @@ copy_and_store(struct backup *b, struct log_backup_result *ret, struct error *er
 	if (log_copy_stage(&b->copy, true, &store, err) < 0 || check_cancelled(b, err) < 0 ||
 	    log_copy_store(&store, err) < 0 || log_copy_stored(&b->copy, &store, err) < 0)
 		return err->code;
+	/* A group without a slot of its own has only this one, and nobody else moves it. */
+	if (b->order->group->slot == NULL &&
+	    b->copy.ops->slot_move(b->copy.source, b->copy.slot, store.logs.to,
+				   clock_boot_ns() + SLOT_LIMIT_S * NS_PER_S, err) < 0)
+		return err->code;
 	fill_result(b, &store.stored.id, &store.logs, ret);
 	ret->write = store.stored.write;
 	return OK;
@@ -136,8 +147,9 @@ look_for_it(struct backup *b, bool *ret_found, struct log_backup_result *ret, st
 	for (size_t i = 0; i < known.n; i++) {
 		const struct log_known *k = &known.points[i];
 
-		if (k->logs.to < b->mark.end || k->logs.to_time_ns < b->mark.time_ns ||
-		    k->end_ns < b->start_ns)
+		/* An open one is replaced before long. */
+		if (!k->logs.closed || k->logs.to < b->mark.end ||
+		    k->logs.to_time_ns < b->mark.time_ns || k->end_ns < b->start_ns)
 			continue;
 		fill_result(b, &k->id, &k->logs, ret);
 		ret->by_copier = true;

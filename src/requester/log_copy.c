@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* From the server into the spool: connecting, streaming, and following the active copy wherever it goes. */
+/* From the server into the spool: connecting, and streaming. */
 #include "requester/log_copy.h"
 
 #include <inttypes.h>
@@ -10,9 +10,9 @@
 #include "base/text.h"
 #include "group/engine.h"
 #include "group/status.h"
-#include "postgresql/walrange.h"
+#include "requester/log_copy_internal.h"
 
-enum { LOOK_LIMIT_S = 5, STEP_LIMIT_S = 15, HISTORY_MAX = 64 << 10 };
+enum { LOOK_LIMIT_S = 5 };
 
 void
 log_copy_say(const struct log_copy *c, const char *format, ...)
@@ -64,216 +64,6 @@ log_copy_close(struct log_copy *c)
 	c->ops = NULL;
 }
 
-static uint64_t
-soon(void)
-{
-	return clock_boot_ns() + STEP_LIMIT_S * NS_PER_S;
-}
-
-/* A promotion, or logs that are gone, end the range: what there is of it is stored as it is, and `next` begins. */
-static int
-end_range(struct log_copy *c, const struct log_point *next, bool keep, struct error *err)
-{
-	CLEAN(log_copy_store_done) struct log_copy_store s = {0};
-
-	if (c->order->settle != NULL && c->order->settle(c->order->settle_arg, err) < 0)
-		return err->code;
-	if (c->spool.written > c->spool.range.from &&
-	    (log_copy_stage(c, true, &s, err) < 0 || log_copy_store(&s, err) < 0))
-		return err->code;
-	if (s.stage.dir[0] != '\0')
-		log_copy_note(c, &s);
-	c->has_open = false;
-	c->stored = 0;
-	return log_spool_begin(&c->spool, next, clock_wall_ns(), keep, err);
-}
-
-/* Planning, once it is known what the server is. */
-
-static int
-remove_superfluous(struct log_copy *c, const struct log_known_list *known,
-		   const struct log_known *newest, struct error *err)
-{
-	for (size_t i = 0; i < known->n; i++)
-		if (log_known_superfluous(&known->points[i], newest) &&
-		    point_remove(c->order->repo, &known->points[i].id, err) < 0)
-			return err->code;
-	return OK;
-}
-
-/* The timeline that `position` is on: the server's own, or one that it came from. */
-static int
-timeline_at(struct log_copy *c, uint64_t position, uint32_t *ret, struct error *err)
-{
-	CLEAN(buf_done) struct buf file = BUF_INIT(HISTORY_MAX);
-	uint32_t own = c->ops->facts(c->source)->timeline;
-
-	*ret = own;
-	if (own <= 1)
-		return OK;
-	if (c->ops->history(c->source, own, soon(), &file, err) < 0)
-		return err->code;
-	for (uint32_t t = 1; t < own; t++) {
-		uint64_t end;
-		int r = c->ops->history_end(own, buf_slice(&file), t, &end, err);
-
-		if (r < 0)
-			return r;
-		if (r == 1 && end > position) {
-			*ret = t;
-			return OK;
-		}
-	}
-	return OK;
-}
-
-static int
-begin_planned(struct log_copy *c, struct log_plan *plan, struct error *err)
-{
-	if (plan->kind == LOG_PLAN_CONTINUE) {
-		c->spool.range = plan->range;
-		return OK;
-	}
-	if (plan->kind == LOG_PLAN_FRESH) {
-		if (timeline_at(c, plan->range.from, &plan->range.timeline, err) < 0)
-			return err->code;
-		plan->range.history[0].timeline = plan->range.timeline;
-	}
-	return log_spool_begin(&c->spool, &plan->range, clock_wall_ns(), false, err);
-}
-
-static int
-make_plan(struct log_copy *c, struct error *err)
-{
-	CLEAN(log_known_done) struct log_known_list known = {0};
-	const struct log_point *spool = c->spool.has_range ? &c->spool.range : NULL;
-	struct log_plan plan;
-
-	if (log_known_read(c->order->repo, c->order->group->name, &known, err) < 0)
-		return err->code;
-	log_plan_make(&known, spool, c->order->group->engine->name, c->ops->facts(c->source),
-		      c->slot_position, &plan);
-	if (plan.newest != NULL && remove_superfluous(c, &known, plan.newest, err) < 0)
-		return err->code;
-	if (begin_planned(c, &plan, err) < 0)
-		return err->code;
-	c->has_open = plan.replaces;
-	c->has_tree = plan.newest != NULL;
-	if (plan.newest != NULL) {
-		c->open_id = plan.newest->id;
-		c->tree = plan.newest->tree;
-		/* What the repository has on another timeline says nothing of this one. */
-		if (plan.newest->logs.timeline == c->spool.range.timeline)
-			c->stored = plan.newest->logs.to;
-	}
-	c->covered_ns = c->spool.range.to_time_ns;
-	c->planned = true;
-	return OK;
-}
-
-/* Timelines. */
-
-static int
-fetch_history(struct log_copy *c, uint32_t timeline, struct buf *file, struct error *err)
-{
-	if (c->ops->history(c->source, timeline, soon(), file, err) < 0)
-		return err->code;
-	return log_spool_put_history(&c->spool, timeline, buf_slice(file), err);
-}
-
-/* On with timeline `next`, which forked off from ours at `fork`. */
-static int
-follow(struct log_copy *c, uint32_t next, uint64_t fork, struct error *err)
-{
-	CLEAN(buf_done) struct buf file = BUF_INIT(HISTORY_MAX);
-	char at[WALRANGE_LSN_LEN + 1];
-	struct log_point range;
-
-	if (next <= c->spool.range.timeline)
-		return error_set(err, ERR_PROTOCOL,
-				 "the server goes on with timeline %" PRIu32 " after %" PRIu32,
-				 next, c->spool.range.timeline);
-	if (fetch_history(c, next, &file, err) < 0)
-		return err->code;
-	c->spool.range.to_time_ns = c->covered_ns;
-	range = log_plan_switch(&c->spool.range, next, fork);
-	if (end_range(c, &range, true, err) < 0)
-		return error_prefix(err, "follow to timeline %" PRIu32, next);
-	/* Another server's clock: times of before say nothing of what comes. */
-	c->covered_ns = c->stored_ns = 0;
-	walrange_format_lsn(fork, at);
-	log_copy_say(c, "the active copy %s is on timeline %" PRIu32 " since %s: following",
-		     c->active->name, next, at);
-	eventlog_add(c->order->events, EVENT_LOGS_FOLLOWED, c->order->job,
-		     "group=%s active=%s timeline=%" PRIu32 " from=%s", c->order->group->name,
-		     c->active->name, next, at);
-	return OK;
-}
-
-/* The logs that follow ours are not to be had: from here on it is another chain. */
-static int
-gap(struct log_copy *c, struct error *err)
-{
-	const struct log_source_facts *facts = c->ops->facts(c->source);
-	char from[WALRANGE_LSN_LEN + 1], to[WALRANGE_LSN_LEN + 1];
-	uint64_t at = MAX(c->slot_position, (uint64_t)1);
-	struct log_point range = c->spool.range;
-
-	/* What the slot holds; where that is what we have just been refused, from now on. */
-	if (at <= c->spool.written)
-		at = facts->end;
-	c->gap_from = c->spool.written;
-	range.from = range.to = log_file_start(at, range.segment_bytes);
-	range.from_time_ns = range.to_time_ns = 0;
-	range.closed = false;
-	if (timeline_at(c, range.from, &range.timeline, err) < 0)
-		return err->code;
-	range.n_history = 1;
-	range.history[0] = (struct log_history){.timeline = range.timeline, .from = range.from};
-	c->spool.range.to_time_ns = c->covered_ns;
-	if (end_range(c, &range, false, err) < 0)
-		return err->code;
-	c->covered_ns = 0;
-	c->gap_to = range.from;
-	walrange_format_lsn(c->gap_from, from);
-	walrange_format_lsn(c->gap_to, to);
-	log_copy_say(c, "logs are missing from %s to %s: make a full backup", from, to);
-	eventlog_add(c->order->events, EVENT_LOGS_GAP, c->order->job, "group=%s from=%s to=%s",
-		     c->order->group->name, from, to);
-	return OK;
-}
-
-/* The server does not know our place. Was its timeline forked off before it? */
-static int
-forked(struct log_copy *c, struct error *err)
-{
-	CLEAN(buf_done) struct buf file = BUF_INIT(HISTORY_MAX);
-	uint32_t ours = c->spool.range.timeline, own = c->ops->facts(c->source)->timeline;
-	struct error refused = *err;
-	uint64_t fork, ignored;
-	uint32_t next = own;
-	int r;
-
-	if (own <= ours) {
-		*err = refused;
-		return error_hint(
-			err, "the active copy is behind the logs in the repository, as if it had "
-			     "been restored: give the group another name, or make a full "
-			     "backup into another repository");
-	}
-	if (c->ops->history(c->source, own, soon(), &file, err) < 0)
-		return err->code;
-	r = c->ops->history_end(own, buf_slice(&file), ours, &fork, err);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return gap(c, err);
-	for (uint32_t t = own - 1; t > ours; t--)
-		if (c->ops->history_end(own, buf_slice(&file), t, &ignored, err) == 1)
-			next = t;
-	return follow(c, next, fork, err);
-}
-
 /* Connecting. */
 
 int
@@ -301,7 +91,7 @@ hold_logs(struct log_copy *c, struct error *err)
 {
 	struct log_slot slot;
 
-	if (c->ops->slot_make(c->source, c->slot, soon(), &slot, err) < 0)
+	if (c->ops->slot_make(c->source, c->slot, log_copy_soon(), &slot, err) < 0)
 		return err->code;
 	c->slot_position = slot.position;
 	if (slot.active && c->order->by_slot) {
@@ -314,52 +104,14 @@ hold_logs(struct log_copy *c, struct error *err)
 }
 
 static int
-start(struct log_copy *c, struct error *err)
-{
-	const struct log_point *r = &c->spool.range;
-	const char *slot = c->order->by_slot ? c->slot : NULL;
-
-	/* Twice at most: after a gap or a fork it begins at a place that is there. */
-	for (int try = 0;; try++) {
-		CLEAN(buf_done) struct buf file = BUF_INIT(HISTORY_MAX);
-
-		if (r->timeline > 1 && !log_spool_has_history(&c->spool, r->timeline) &&
-		    fetch_history(c, r->timeline, &file, err) < 0)
-			return err->code;
-		if (c->ops->start(c->source, slot, r->timeline, c->spool.written, soon(), err) ==
-		    OK)
-			return OK;
-		if (try == 2)
-			return err->code;
-		if (err->code == ERR_LOGS_GONE) {
-			if (gap(c, err) < 0)
-				return err->code;
-		} else if (err->code == ERR_GROUP_ROLE) {
-			if (forked(c, err) < 0)
-				return err->code;
-		} else {
-			return err->code;
-		}
-	}
-}
-
-static int
 connect_to_active(struct log_copy *c, struct error *err)
 {
-	const struct log_source_facts *facts;
-
 	if (log_copy_find_active(c, err) < 0 ||
-	    c->ops->open(c->order->group, c->active, c->order->application, soon(), &c->source,
-			 err) < 0 ||
-	    hold_logs(c, err) < 0)
+	    c->ops->open(c->order->group, c->active, c->order->application, log_copy_soon(),
+			 &c->source, err) < 0 ||
+	    hold_logs(c, err) < 0 || log_copy_plan(c, err) < 0)
 		return err->code;
-	facts = c->ops->facts(c->source);
-	if (!c->planned || strcmp(facts->identity, c->spool.range.identity) != 0 ||
-	    facts->segment_bytes != c->spool.range.segment_bytes) {
-		if (make_plan(c, err) < 0)
-			return err->code;
-	}
-	return start(c, err);
+	return log_copy_start(c, err);
 }
 
 int
@@ -373,7 +125,7 @@ log_copy_connect(struct log_copy *c, struct error *err)
 	c->heard = false;
 	c->heard_ns = c->asked_ns = clock_boot_ns();
 	/* Whether it really streams shows when something comes. */
-	if (c->ops->confirm(c->source, c->spool.written, 0, true, soon(), err) < 0) {
+	if (c->ops->confirm(c->source, c->spool.written, 0, true, log_copy_soon(), err) < 0) {
 		log_copy_disconnect(c);
 		return err->code;
 	}
@@ -390,7 +142,8 @@ log_copy_confirm(struct log_copy *c, struct error *err)
 
 	if (!c->order->by_slot)
 		durable = 0;
-	if (c->ops->confirm(c->source, c->spool.written, durable, false, soon(), err) < 0) {
+	if (c->ops->confirm(c->source, c->spool.written, durable, false, log_copy_soon(), err) <
+	    0) {
 		log_copy_disconnect(c);
 		return err->code;
 	}
@@ -433,7 +186,11 @@ take(struct log_copy *c, const struct log_piece *piece, struct error *err)
 		return 1;
 	case LOG_PIECE_END:
 		c->heard_ns = clock_boot_ns();
-		if (follow(c, piece->next_timeline, piece->next_from, err) < 0 || start(c, err) < 0)
+		if (piece->next_from > c->spool.written)
+			return error_set(err, ERR_PROTOCOL,
+					 "the server ends a timeline before it has sent all of it");
+		if (log_copy_follow(c, piece->next_timeline, piece->next_from, err) < 0 ||
+		    log_copy_start(c, err) < 0)
 			return err->code;
 		return 1;
 	}

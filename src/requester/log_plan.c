@@ -125,9 +125,13 @@ fits(const struct log_point *spool, const struct log_known *newest, bool *ret_re
 	*ret_replaces = !n->closed && same_range(spool, n) && n->to <= spool->to;
 	if (*ret_replaces)
 		return true;
-	/* Begun after the newest was closed: with the file in which that ended, or at a fork. */
-	return n->closed && spool->from == log_file_start(n->to, n->segment_bytes) &&
-	       spool->timeline == n->timeline;
+	/* Begun after the newest was closed: with the file in which that ended, after a gap, or at a fork. */
+	if (!n->closed)
+		return false;
+	if (spool->timeline > n->timeline)
+		return spool->from <= n->to;
+	return spool->timeline == n->timeline &&
+	       (spool->from == log_file_start(n->to, n->segment_bytes) || spool->from > n->to);
 }
 
 void
@@ -180,11 +184,15 @@ log_plan_switch(const struct log_point *done, uint32_t next, uint64_t fork)
 {
 	struct log_point p = follow(done, fork);
 
-	/* The file of the fork begins as that of the timeline before. */
 	p.timeline = next;
 	p.to = p.from;
-	if (fork > p.from)
+	/* The file of the fork begins as that of the timeline before, which is kept beside it: unless the fork
+	 * is so far back that it is not there any more. The new one's has those bytes, too. */
+	if (fork > p.from && fork >= log_file_start(done->from, done->segment_bytes)) {
 		p.n_history = 2;
-	p.history[p.n_history - 1] = (struct log_history){.timeline = next, .from = fork};
+		p.history[1] = (struct log_history){.timeline = next, .from = fork};
+	} else {
+		p.history[0].timeline = next;
+	}
 	return p;
 }

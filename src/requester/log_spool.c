@@ -227,8 +227,7 @@ open_file(struct log_spool *s, uint64_t position, struct error *err)
 int
 log_spool_write(struct log_spool *s, uint64_t position, struct slice data, struct error *err)
 {
-	if (position > s->written ||
-	    position < log_file_start(s->range.from, s->range.segment_bytes))
+	if (position != s->written)
 		return error_set(err, ERR_PROTOCOL, "the log does not go on where it was left");
 	while (data.n > 0) {
 		size_t n;

@@ -43,7 +43,7 @@ void log_spool_close(struct log_spool *s); /* for CLEAN(), too */
  * belongs to it stays, too. Else the spool is emptied. */
 CHECKED int log_spool_begin(struct log_spool *s, const struct log_point *range, uint64_t opened_ns,
 			    bool keep, struct error *err);
-/* Position: where what was written ends, or before. */
+/* Position: where what was written ends; ERR_PROTOCOL otherwise. */
 CHECKED int log_spool_write(struct log_spool *s, uint64_t position, struct slice data,
 			    struct error *err);
 /* Everything written is on disk afterwards, and range.to says so. */

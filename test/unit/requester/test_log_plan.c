@@ -172,6 +172,11 @@ test_with_the_spool(void **arg)
 	p = plan(points, 1, &spool, 3 * SEG);
 	assert_int_equal(p.kind, LOG_PLAN_CONTINUE);
 	assert_false(p.replaces);
+	/* After a gap. */
+	struct log_point beyond = range(1, 8 * SEG, 9 * SEG, false);
+	p = plan(points, 1, &beyond, 3 * SEG);
+	assert_int_equal(p.kind, LOG_PLAN_CONTINUE);
+	assert_false(p.replaces);
 	/* Nothing was stored yet. */
 	p = plan(NULL, 0, &spool, 3 * SEG);
 	assert_int_equal(p.kind, LOG_PLAN_CONTINUE);
@@ -266,6 +271,12 @@ test_switch(void **arg)
 	assert_int_equal(p.n_history, 1);
 	assert_int_equal(p.history[0].timeline, 3);
 	assert_int_equal(p.from, 4 * SEG);
+	/* So far back that the old timeline's file is not at hand. */
+	done.from = done.history[0].from = 4 * SEG;
+	p = log_plan_switch(&done, 3, 2 * SEG + 7);
+	assert_int_equal(p.n_history, 1);
+	assert_int_equal(p.history[0].timeline, 3);
+	assert_int_equal(p.history[0].from, 2 * SEG);
 }
 
 int

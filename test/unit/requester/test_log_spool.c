@@ -178,6 +178,9 @@ test_a_hole_is_refused(void **arg)
 	assert_int_equal(log_spool_begin(&s, &r, 77, false, &err), OK);
 	assert_int_equal(log_spool_write(&s, 3 * SEG + 1, SLICE("x", 1), &err), ERR_PROTOCOL);
 	assert_int_equal(log_spool_write(&s, 3 * SEG - 1, SLICE("x", 1), &err), ERR_PROTOCOL);
+	/* Nor is anything written twice: it may be on its way into the repository. */
+	fill(&s, 3 * SEG, 10, 'a');
+	assert_int_equal(log_spool_write(&s, 3 * SEG + 9, SLICE("x", 1), &err), ERR_PROTOCOL);
 }
 
 static void
