@@ -15,6 +15,20 @@ name_of(const struct context *c)
 	return c->order.active->name;
 }
 
+/* What is worth nothing goes at once, so that a repeated backup finds nothing of it. */
+static void
+put_away(struct context *c, enum err code)
+{
+	const struct group *g = c->order.group;
+	bool over = !context_policy_may_return(code);
+
+	if (code == ERR_TIMEOUT)
+		c->silent = STEAL_PTR(c->session);
+	else
+		c->engine->session_close(STEAL_PTR(c->session),
+					 clock_boot_ns() + (over ? g->heartbeat_timeout_ns : 0));
+}
+
 static int
 beat(void *arg, uint64_t deadline_ns, struct error *err)
 {
@@ -23,12 +37,7 @@ beat(void *arg, uint64_t deadline_ns, struct error *err)
 	int rc = c->engine->session_beat(c->session, c->needed, deadline_ns, &end, err);
 
 	if (rc < 0) {
-		/* What it is worth no more goes at once, so that a repeated backup finds nothing. */
-		c->engine->session_close(STEAL_PTR(c->session),
-					 context_policy_may_return((enum err)rc)
-						 ? clock_boot_ns()
-						 : clock_boot_ns() +
-							   c->order.group->heartbeat_timeout_ns);
+		put_away(c, (enum err)rc);
 		return rc;
 	}
 	(void)pthread_mutex_lock(&c->lock);
@@ -50,9 +59,11 @@ reopen(void *arg, uint64_t deadline_ns, struct error *err)
 	int rc = c->engine->session_open(c->order.group, c->order.active, &order, deadline_ns,
 					 &c->session, err);
 
-	if (rc == OK)
-		c->mark = *c->engine->session_mark(c->session);
-	return rc;
+	if (rc < 0)
+		return rc;
+	c->mark = *c->engine->session_mark(c->session);
+	c->engine->session_close(STEAL_PTR(c->silent), clock_boot_ns());
+	return OK;
 }
 
 static void
@@ -145,6 +156,7 @@ context_active_close(struct context *c)
 	uint64_t deadline_ns;
 
 	context_link_stop(STEAL_PTR(c->active));
+	c->engine->session_close(STEAL_PTR(c->silent), clock_boot_ns());
 	deadline_ns = clock_boot_ns() + g->heartbeat_timeout_ns;
 	if (c->session != NULL)
 		c->engine->session_close(STEAL_PTR(c->session), deadline_ns);

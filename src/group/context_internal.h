@@ -23,6 +23,9 @@ struct context {
 
 	/* Of the active copy's link; NULL while it is away. */
 	struct engine_session *session;
+	/* One that did not answer, while it is away: not closed before another has taken over what it holds
+	 * in the server, which may hear of the closing and of nothing else. */
+	struct engine_session *silent;
 	struct engine_mark mark;
 	struct context_link *active;
 

@@ -22,9 +22,11 @@ struct context_link {
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* the thread, and who awaits a beat */
 	bool stop;
+	bool told_over;
 	struct context_policy policy;
 	struct error last; /* of the last try that failed, while AWAY */
 	struct error over; /* why, for good */
+	uint64_t over_after_ns; /* how long it was away before that */
 	uint64_t asked, answered; /* tickets */
 };
 
@@ -53,6 +55,7 @@ tell(struct context_link *l, enum context_phase before, uint64_t away_ns)
 	struct error why = l->policy.phase == CONTEXT_PHASE_OVER ? l->over : l->last;
 	enum context_phase after = l->policy.phase;
 
+	l->told_over |= after == CONTEXT_PHASE_OVER;
 	(void)pthread_mutex_unlock(&l->lock);
 	if (after == before)
 		;
@@ -102,26 +105,19 @@ act(struct context_link *l, enum context_step step)
 	tell(l, before, away_ns);
 }
 
-/* With the lock held. */
+/* With the lock held: over, whoever has seen it. */
 static void
-expire(struct context_link *l, uint64_t now_ns)
+expire(struct context_link *l)
 {
 	struct error none = ERROR_INIT;
+	uint64_t now_ns = clock_boot_ns();
+
+	l->over_after_ns = away_for(l, now_ns);
 
 	l->ops->expired(l->arg, now_ns - l->policy.sign_ns,
 			l->policy.phase == CONTEXT_PHASE_AWAY ? &l->last : &none, &l->over);
 	l->policy.phase = CONTEXT_PHASE_OVER;
 	(void)pthread_cond_broadcast(&l->wake);
-}
-
-static void
-give_up(struct context_link *l)
-{
-	uint64_t now_ns = clock_boot_ns(), away_ns = away_for(l, now_ns);
-	enum context_phase before = l->policy.phase;
-
-	expire(l, now_ns);
-	tell(l, before, away_ns);
 }
 
 static void *
@@ -134,12 +130,15 @@ link_main(void *arg)
 		enum context_step step = context_policy_next(&l->policy, clock_boot_ns());
 
 		if (step == CONTEXT_STEP_GIVE_UP)
-			give_up(l);
+			expire(l);
 		else if (step == CONTEXT_STEP_WAIT)
 			doze(l, l->policy.due_ns);
 		else
 			act(l, step);
 	}
+	/* Somebody who checked may have seen it first. */
+	if (l->policy.phase == CONTEXT_PHASE_OVER && !l->told_over)
+		tell(l, CONTEXT_PHASE_AWAY, l->over_after_ns);
 	(void)pthread_mutex_unlock(&l->lock);
 	return NULL;
 }
@@ -198,17 +197,13 @@ context_link_start(const struct context_link_ops *ops, void *arg, const struct g
 static int
 check_locked(struct context_link *l, struct error *err)
 {
-	struct error none = ERROR_INIT, why = ERROR_INIT;
-	uint64_t now_ns = clock_boot_ns();
-
-	if (l->policy.phase == CONTEXT_PHASE_OVER)
-		why = l->over;
-	else if (context_policy_is_expired(&l->policy, now_ns))
-		l->ops->expired(l->arg, now_ns - l->policy.sign_ns,
-				l->policy.phase == CONTEXT_PHASE_AWAY ? &l->last : &none, &why);
-	if (why.code != OK && err != NULL)
-		*err = why;
-	return why.code;
+	if (context_policy_is_expired(&l->policy, clock_boot_ns()))
+		expire(l);
+	if (l->policy.phase != CONTEXT_PHASE_OVER)
+		return OK;
+	if (err != NULL)
+		*err = l->over;
+	return l->over.code;
 }
 
 int

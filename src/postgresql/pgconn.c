@@ -54,7 +54,7 @@ pgconn_lost(const struct pgconn *c, struct error *err)
 {
 	char why[200];
 
-	if (c->pq == NULL)
+	if (c->pq == NULL || c->left)
 		return error_set(err, ERR_DB_SESSION_LOST, "there is no session any more");
 	if (c->last_words[0] != 0)
 		return error_set(err, ERR_DB_SESSION_LOST, "the server ended the session: %s",
@@ -312,22 +312,16 @@ cancel(const struct pgconn *c)
 		;
 }
 
-/* Nobody waits for the statement any more: what it says must not be taken for the answer to another. */
-static void
-drop_session(struct pgconn *c)
-{
-	PQclear(STEAL_PTR(c->first));
-	PQfinish(STEAL_PTR(c->pq));
-	c->waiting = false;
-}
-
-/* Nor must it go on. */
+/* Nobody waits for the statement any more: it must not go on, and what it says must not be taken
+ * for the answer to another. */
 void
 pgconn_give_up(struct pgconn *c)
 {
 	if (c->pq != NULL && c->waiting)
 		cancel(c);
-	drop_session(c);
+	PQclear(STEAL_PTR(c->first));
+	PQfinish(STEAL_PTR(c->pq));
+	c->waiting = false;
 }
 
 /* What a result says went wrong. */
@@ -370,6 +364,8 @@ pgconn_send_query(struct pgconn *c, const char *sql, size_t n, const char *const
 		  struct error *err)
 {
 	c->sqlstate[0] = 0;
+	if (c->left)
+		return pgconn_lost(c, err);
 	/* A walsender understands nothing but simple queries. */
 	int sent = c->replication
 			   ? PQsendQuery(c->pq, sql)
@@ -410,7 +406,7 @@ await_end(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
 			return pgconn_lost(c, err);
 		int rc = pgconn_await(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, err);
 		if (rc < 0 && limit->no_cancel)
-			drop_session(c);
+			c->left = true;
 		else if (rc < 0)
 			pgconn_give_up(c);
 		if (rc < 0)
@@ -441,7 +437,7 @@ pgconn_query(struct pgconn *c, const struct pgconn_limit *limit, const char *sql
 	     const char *const *params, PGresult **ret_result, struct error *err)
 {
 	/* An answer that is still expected from pgconn_send() comes first. */
-	int rc = c->waiting ? await_end(c, limit, err) : OK;
+	int rc = c->waiting && !c->left ? await_end(c, limit, err) : OK;
 	PQclear(STEAL_PTR(c->first));
 	if (rc == OK)
 		rc = pgconn_send_query(c, sql, n, params, err);

@@ -18,8 +18,9 @@
 struct pgconn_limit {
 	uint64_t deadline_ns; /* boot clock */
 	int requester_fd; /* see writer/server.h; -1: nobody */
-	/* At the deadline the session is left as it is: nobody asks the server to cancel the statement, which
-	 * takes a connection of its own, and time that a heartbeat has not. */
+	/* After the deadline the session is of no use, but left as it is until it is closed: what it holds in
+	 * the server stays, if the server lives. Nobody asks for the statement to be cancelled either,
+	 * which takes a connection of its own, and time that a heartbeat has not. */
 	bool no_cancel;
 };
 

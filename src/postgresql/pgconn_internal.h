@@ -15,6 +15,7 @@ struct pgconn {
 	char *ret_login_state; /* likewise */
 	bool replication; /* a walsender: simple queries only */
 	bool waiting; /* a statement was sent, and its end is not here */
+	bool left; /* and nobody waits for it any more: see no_cancel */
 	PGresult *first; /* its first result, while waiting */
 	char sqlstate[SQLSTATE_LEN + 1];
 	/* What the server said when it ended the session, without having been asked anything. */

@@ -34,7 +34,7 @@ failed(struct dialog *d, int rc, struct error *err)
 		return ERR_LOG_DISK_FULL;
 	}
 	(void)error_prefix(err, "%s", d->copy->name);
-	return rc;
+	return target_failed(d->group, d->copy, rc, err);
 }
 
 int

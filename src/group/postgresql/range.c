@@ -20,7 +20,7 @@
 #include "group/postgresql/target.h"
 #include "postgresql/walrange.h"
 
-enum { PROBE_S = 3, MEASURE_MAX_S = 120, FILES_MAX_DIGITS = 12 };
+enum { PROBE_S = 3, MEASURE_MIN_S = 3, MEASURE_MAX_S = 120, FILES_MAX_DIGITS = 12 };
 
 /* Files after the current one are recycled ones, that wait for their use. Numbers first, since the
  * files before a promotion have a lower timeline, and belong to it all the same. */
@@ -197,12 +197,13 @@ static int
 measure(const struct ask *a, struct pgconn *c, struct error *err)
 {
 	CLEAN(pgconn_result_done) PGresult *ignored = NULL;
-	uint64_t more_ns = MIN(a->limit_ns, MEASURE_MAX_S * NS_PER_S);
+	uint64_t more_ns = MAX(MIN(a->limit_ns, MEASURE_MAX_S * NS_PER_S),
+			       MEASURE_MIN_S * NS_PER_S);
 	int rc;
 
 	if (!is_alive(a))
 		return link_dead(a, err);
-	rc = wait_until(c, a->start_ns + a->limit_ns + MAX(more_ns, NS_PER_S), &ignored, err);
+	rc = wait_until(c, a->start_ns + a->limit_ns + more_ns, &ignored, err);
 	if (rc < 0)
 		return link_dead(a, err);
 	if (rc == 0)
@@ -257,12 +258,12 @@ ask_failed(const struct ask *a, int rc, struct error *err)
 {
 	/* The time was up while connecting, or with the first word. */
 	if ((rc == ERR_TIMEOUT || rc == ERR_DB_CONNECT) && passed_ns(a) >= a->limit_ns)
-		return link_dead(a, err);
+		return is_alive(a) ? too_late(a, false, err) : link_dead(a, err);
 	(void)error_prefix(err, "ask %s for its logs", a->active->name);
 	if (rc == ERR_PERMISSION)
 		(void)error_hint(err, "GRANT pg_monitor TO the role that [group.%s.copy.%s] names",
 				 a->group->name, a->active->name);
-	return rc;
+	return target_failed(a->group, a->active, rc, err);
 }
 
 int

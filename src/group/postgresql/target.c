@@ -60,6 +60,16 @@ target_holder(const char *group, const char *application, char text[ENGINE_TEXT_
 	without_number(text);
 }
 
+int
+target_failed(const struct group *g, const struct group_copy *c, int rc, struct error *err)
+{
+	if (err != NULL && strstr(err->hint, "writer's section") != NULL)
+		(void)error_hint(
+			err, "check that it runs, and host, port and user in [group.%s.copy.%s]",
+			g->name, c->name);
+	return rc;
+}
+
 /* FNV-1a: any function would do that everybody has and nobody changes. */
 uint32_t
 target_lock_number(const char *group)

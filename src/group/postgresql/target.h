@@ -7,6 +7,7 @@
 #ifndef HF_GROUP_POSTGRESQL_TARGET_H
 #define HF_GROUP_POSTGRESQL_TARGET_H
 
+#include "base/error.h"
 #include "group/engine.h"
 #include "group/group.h"
 #include "postgresql/pgconn.h"
@@ -29,6 +30,10 @@ void target_of(const struct group *g, const struct group_copy *c, const char *ap
 /* Of whom a context is, from its session's application_name: "pg2 by backup1" of "holdfast backup orders
  * pg2 by backup1 #1a2b3c4d". Any other name is said as it is, one that is missing too; fit to be shown. */
 void target_holder(const char *group, const char *application, char text[ENGINE_TEXT_MAX]);
+
+/* A failure of a session with this copy: its hint in the words of the group's configuration, where it was in
+ * those of the writer's. Returns rc. */
+int target_failed(const struct group *g, const struct group_copy *c, int rc, struct error *err);
 
 /* The same on every machine: the second number of the lock. */
 uint32_t target_lock_number(const char *group);
