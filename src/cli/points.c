@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/moments.h"
 #include "cli/out.h"
 #include "cli/printable.h"
 #include "cli/table.h"
@@ -61,6 +62,8 @@ points_what(const struct point *p, char *text, size_t size)
 	const json_t *paths = json_object_get(p->json, "paths");
 	int r = OK;
 
+	if (point_is_log(p))
+		return moments_of_logs(p, text, size);
 	/* A name too long for the line is cut below; one that cannot be shown is left out. */
 	for (size_t i = 0; i < json_array_size(paths) && r == OK && b.n < size; i++) {
 		r = buf_printf(&b, &ignored, "%s", b.n > 0 ? " " : "");
@@ -111,10 +114,11 @@ points_show_list(const struct cli *cli, const struct point_list *list,
 	CLEAN(table_done) struct table t;
 	char text[UNITS_MAX], what[WHAT_MAX];
 
-	table_init(&t, "llllrl");
+	table_init(&t, "lllllrl");
 	table_cell(&t, "ID");
 	table_cell(&t, "TIME");
 	table_cell(&t, "HOST");
+	table_cell(&t, "TYPE");
 	table_cell(&t, "CONSISTENCY");
 	table_cell(&t, "SIZE");
 	table_cell(&t, "WHAT");
@@ -130,12 +134,15 @@ points_show_list(const struct cli *cli, const struct point_list *list,
 		table_cell(&t, "%.8s", p->id_text);
 		table_cell(&t, "%s", units_time(p->start_ns, text));
 		table_cell(&t, "%s", p->host);
+		table_cell(&t, "%s", point_type(p));
 		table_cell(&t, "%s%s", point_consistency_name(p->consistency),
 			   p->incomplete ? ", incomplete" : "");
 		table_cell(&t, "%s", units_bytes(points_stat(p, "bytes"), text));
 		table_cell(&t, "%s", points_what(p, what, sizeof(what)));
 	}
-	return cli->json ? OK : table_print(&t, err);
+	if (!cli->json && table_print(&t, err) < 0)
+		return err->code;
+	return moments_show(cli, list, filter, err);
 }
 
 static void
@@ -190,6 +197,7 @@ points_show_one(const struct cli *cli, const struct point *p, struct error *err)
 	out_text("Time:     %s, took %s\n", units_time(p->start_ns, a),
 		 units_elapsed(p->end_ns - MIN(p->start_ns, p->end_ns), b));
 	out_text("What:     %s\n", points_what(p, what, sizeof(what)));
+	out_text("Type:     %s\n", printable_message(point_type(p), name, sizeof(name)));
 	out_text("Size:     %s in %s\n", units_bytes(points_stat(p, "bytes"), a),
 		 units_of(points_stat(p, "files"), "file", b));
 	out_text("Stored:   %s for this restore point\n",

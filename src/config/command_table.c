@@ -76,7 +76,8 @@ const struct command command_table[COMMAND_COUNT] = {
 	[COMMAND_LIST] = {
 		.name = "list",
 		.summary = "list restore points, or what is in one",
-		.text = "Without an operand, lists the restore points, oldest first. With a restore "
+		.text = "Without an operand, lists the restore points, oldest first, and to which "
+			"moments between them databases can be restored by their logs. With a restore "
 			"point, shows what is known of it. With a path, lists that folder or file.",
 		.operands = {"POINT[:PATH]", 0, 1, point_help},
 		.repository = true,

@@ -10,6 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/support/tap.sh"
 . "$here/support/run.sh"
 . "$here/support/pg.sh"
+. "$here/support/loop.sh"
 scratch moment
 chmod 755 "$T"
 [ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$T"
@@ -19,9 +20,10 @@ SEGMENT=1048576
 LOAD=
 stop_all() {
 	[ -z "$LOAD" ] || kill "$LOAD" 2>/dev/null
-	for dir in "$A" "$T"/r*; do
+	for dir in "$A" "$T"/r* "$T/v/pg/a"; do
 		[ ! -f "$dir/data/postmaster.pid" ] || pg_stop "$dir" immediate >/dev/null 2>&1
 	done
+	! mountpoint -q "$T/v" || loop_end "$T/v"
 }
 at_end stop_all
 configure() { # DIR
@@ -63,6 +65,7 @@ steps() { # DIR N
 # --- the logs, as a log copier would store them ----------------------------------------------------------
 to_bytes() { echo $((16#${1%/*} << 32 | 16#${1#*/})); }
 to_lsn() { printf '%X/%X\n' $(($1 >> 32)) $(($1 & 0xffffffff)); }
+GROUP=test
 FROM_TIME=0
 FIRST=
 store_logs() { # DIR HISTORY...: what there is, since the last time
@@ -83,7 +86,7 @@ store_logs() { # DIR HISTORY...: what there is, since the last time
 		esac
 	done
 	[ $# -gt 0 ] || set -- "1:$(to_lsn "$FIRST")"
-	LAST_LOGS=$("$LOG_POINT" "$T/repo" "$T/key" "$T/cache" test "$T/stage" "$IDENTITY" $SEGMENT \
+	LAST_LOGS=$("$LOG_POINT" "$T/repo" "$T/key" "$T/cache" "$GROUP" "$T/stage" "$IDENTITY" $SEGMENT \
 		"$(to_lsn "$FIRST")" "$to" "$FROM_TIME" "$to_time" "$@") || return 1
 	FROM_TIME=$to_time
 	FIRST=$(($(to_bytes "$to") / SEGMENT * SEGMENT))
@@ -190,6 +193,11 @@ hf list --json
 check 'log points say that they are' json 'map(select(.backup_type == "log")) | length == 4'
 check 'backups say where they begin and end' json 'map(select(.backup_type == "full") | .roots[0].component |
 	select(.start_lsn and .stop_lsn and .held_lsn and .timeline == 1 and .stop_time > .start_time)) | length == 2'
+check 'and which moments there are' json 'map(select(.type == "moments")) |
+	length == 1 and .[0].host == "group:test" and .[0].backups == 2 and .[0].to == "'"$LOGS_END"'"'
+hf list
+check 'for people, too' printed 'group:test: any moment from '
+check 'logs are shown as such' printed 'group:test +log .*logs 0/[0-9A-F]+ to 0/[0-9A-F]+, until'
 hf list latest --json
 check "'latest' is a backup, not its logs" json "last.id == \"$SECOND_BASE\""
 runs 'all of it verifies' 0 verify --read-data
@@ -269,5 +277,46 @@ gone
 moment 'the old timeline' "$OLD_LAST" --target-end --target-timeline 1
 gone
 B=$C
+gone
+pg_drop "$A"
+
+# --- an image, made without backup mode, as the base ----------------------------------------------------------
+# The server that recovers it first replays all of the image's own logs: no moment before their end.
+if ! loop_possible btrfs || ! loop_new "$T/v" btrfs 700; then
+	skip 'an image as the base' 'no btrfs on loop devices here, or not root'
+	done_testing
+fi
+btrfs -q subvolume create "$T/v/pg" && chmod 755 "$T/v" "$T/v/pg" && chown "$PG_USER" "$T/v/pg"
+A=$T/v/pg/a
+pg_new "$A" --wal-segsize 1 --set max_wal_size=64MB --set fsync=on >"$T/log" 2>&1 && pg_start "$A" >>"$T/log" 2>&1 ||
+	bail "no server: $(tail -n 3 "$T/log")"
+pg_as env PGUSER=postgres "$PG_BIN/pgbench" -h "$A" -p "$(pg_port "$A")" -i -q -s 1 postgres >>"$T/log" 2>&1
+pg_sql "$A" "CREATE TABLE steps (n int PRIMARY KEY); CHECKPOINT"
+IDENTITY=$(pg_sql "$A" "SELECT system_identifier FROM pg_control_system()")
+configure "$A"
+rm -rf "$T/wal" && mkdir "$T/wal" && chown "$PG_USER" "$T/wal"
+pg_sql "$A" "SELECT pg_create_physical_replication_slot('copier', true)" >/dev/null
+FIRST=$(to_bytes "$(pg_sql "$A" "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'copier'")")
+FIRST=$((FIRST / SEGMENT * SEGMENT)) GROUP=image FROM_TIME=0 STEP=0
+load "$A"
+steps "$A" 3
+hf --config "$T/conf" backup --writer postgresql --provider btrfs --json
+check 'image: the backup' exits 0
+IMAGE=$(value 'last.point')
+IMAGE_STEP=$STEP
+steps "$A" 5
+unload
+check 'image: its logs' store_logs "$A"
+hf list "$IMAGE" --json
+check 'image: it is one' json 'last.roots[0].component | .method == "image" and .held_lsn and .stop_lsn and .stop_time'
+refused 'image: before its end' 1 'ends later' "$IMAGE" --target-lsn "${LSN[IMAGE_STEP]}"
+refused 'image: two databases, and none is named' 1 'several databases' --target-end
+moment 'image: the first step after it' $((IMAGE_STEP + 1)) --target-time "${TIME[IMAGE_STEP + 1]}" --group image
+gone
+moment 'image: by position' $((IMAGE_STEP + 2)) "$IMAGE" --target-lsn "${LSN[IMAGE_STEP + 2]}"
+gone
+moment 'image: by name' $((IMAGE_STEP + 3)) --target-name "step $((IMAGE_STEP + 3))" --group image
+gone
+moment 'image: the end' "$STEP" --target-end --group image
 gone
 done_testing
