@@ -252,7 +252,8 @@ verb_group_status(struct cli *cli, struct error *err)
 
 	if (interval != NULL && value_parse_duration_ms(interval, &interval_ms, err) < 0) {
 		err->code = ERR_USAGE;
-		return error_prefix(err, "--interval");
+		(void)error_prefix(err, "--interval");
+		return error_hint(err, "see 'holdfast help group status'");
 	}
 	if (interval != NULL && (interval_ms < 100 || !invocation_has(cli->inv, FLAG_WATCH)))
 		return error_set(err, ERR_USAGE,

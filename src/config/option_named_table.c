@@ -46,8 +46,8 @@ const struct option_def option_named_table[] = {
 		.max = SECONDS(3600), .fallback = "30s", .since = "0.2.0",
 		.help = "how long the active copy may take to say which logs it has",
 		.text = "It has to look through all of them; a busy one with many logs takes longer. "
-			"A backup that fails of it says how long would have been enough. The older "
-			"name takes a bare number of milliseconds.",
+			"A backup that fails of it says how long would have been enough. Its older "
+			"name QueryLogRangeTimeoutInMsec takes a bare number of milliseconds.",
 	},
 	{
 		.section = "group.NAME", .key = "heartbeat", .type = OPTION_TYPE_DURATION_MS,
@@ -77,7 +77,7 @@ const struct option_def option_named_table[] = {
 		.help = "after how much silence TCP itself asks whether a connection still lives",
 		.text = "On every connection with a copy, at both ends. Must be shorter than the idle "
 			"timeout of whatever lies between, which is often five minutes. Rounded up to "
-			"whole seconds. The older name takes a bare number of milliseconds.",
+			"whole seconds. Its older name KeepAliveTime takes a bare number of milliseconds.",
 	},
 	{
 		.section = "group.NAME", .key = "max_copy_queue", .type = OPTION_TYPE_SIZE, .min = 0,

@@ -104,6 +104,17 @@ pg_sql "$T/pg1" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ap
 context_gone() { hf group status orders --json && json '.[0].copies[0].contexts == []' >/dev/null; }
 check 'and that it is over' until_true 10 context_gone
 
+# ---- somebody else's backup
+pg_as "$PG_BIN/pg_basebackup" -h "$T/pg2" -p 5432 -U postgres -D "$T/pg2/foreign" -X none -c fast -r 32k >/dev/null 2>&1 &
+foreign=$!
+taken() { hf group status orders --json && json '.[0].copies[1].in_backup_mode' >/dev/null; }
+pg_sql "$T/pg1" CHECKPOINT # a passive copy waits for one
+check 'a base backup by another program is seen' until_true 20 taken
+runs 'and told' 0 group status
+check '... of which copy' printed '^pg2: a base backup is being taken there$'
+pg_sql "$T/pg2" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_basebackup'" >/dev/null
+wait "$foreign"
+
 # ---- who does not get in
 check 'no such role: Failed' becomes pg3 Failed 'does not exist' --option group.orders.copy.pg3.user=nobody
 pg_sql "$T/pg1" 'CREATE ROLE plain LOGIN' && group_caught_up
