@@ -63,7 +63,7 @@ backuplog_begin(const struct backuplog *log, const struct backup_job *job)
 	eventlog_add(log->events, EVENT_BACKUP_STARTED, log->job,
 		     "host=%s agent=%s type=%s ttl_s=%" PRIu64 " writers=%s paths=%s", job->host,
 		     agent != NULL ? agent : "",
-		     order->backup_type != NULL ? order->backup_type : "full",
+		     backup_type_name(job->type != 0 ? job->type : BACKUP_FULL),
 		     order->ttl_ns / NS_PER_S,
 		     join(order->writers, order->n_writers, writers, sizeof(writers)),
 		     join(order->paths, order->n_paths, paths, sizeof(paths)));
@@ -85,4 +85,10 @@ backuplog_end(const struct backuplog *log, int r, const struct backup_result *re
 	if (r == OK && result->weaker)
 		eventlog_add(log->events, EVENT_BACKUP_WEAKER, log->job, "consistency=%s cause=%s",
 			     point_consistency_name(result->consistency), result->reason);
+}
+
+void
+backuplog_end_logs(const struct backuplog *log, const char *point)
+{
+	eventlog_add(log->events, EVENT_BACKUP_FINISHED, log->job, "point=%s", point);
 }

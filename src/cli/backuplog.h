@@ -25,6 +25,8 @@ CHECKED int backuplog_open(const struct cli *cli, struct backuplog *ret, struct 
 void backuplog_close(struct backuplog *log); /* for CLEAN(), too */
 /* Tells whoever runs it what the job is called, and the log that it begins. */
 void backuplog_begin(const struct backuplog *log, const struct backup_job *job);
+/* Of a backup of logs, that went well. */
+void backuplog_end_logs(const struct backuplog *log, const char *point);
 /* r: what backup_run() returned. */
 void backuplog_end(const struct backuplog *log, int r, const struct backup_result *result,
 		   const struct error *err);

@@ -29,8 +29,9 @@ if_any(const char *text)
 	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static int
-open_remote(struct cli *cli, struct eventlog *events, struct guest **ret, struct error *err)
+int
+guest_open_url(struct cli *cli, const char *url, struct eventlog *events, struct guest **ret,
+	       struct error *err)
 {
 	const struct settings *s = cli->settings;
 	char bundle[4096];
@@ -53,13 +54,13 @@ open_remote(struct cli *cli, struct eventlog *events, struct guest **ret, struct
 
 	if (!text_printf(bundle, sizeof(bundle), "%s/" BUNDLE, settings_text(s, OPTION_WRITER_DIR)))
 		return error_set(err, ERR_CONFIG, "writer.dir is too long");
-	return guest_url_open(invocation_value(cli->inv, FLAG_AGENT), &options, ret, err);
+	return guest_url_open(url, &options, ret, err);
 }
 
 int
 guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
 {
-	return open_remote(cli, NULL, ret, err);
+	return guest_open_url(cli, invocation_value(cli->inv, FLAG_AGENT), NULL, ret, err);
 }
 
 int
@@ -67,7 +68,8 @@ guest_open(struct cli *cli, struct host *host, struct guest **ret, struct error 
 {
 	if (guest_is_remote(cli)) {
 		host_open_events(cli, host);
-		return open_remote(cli, host->events, ret, err);
+		return guest_open_url(cli, invocation_value(cli->inv, FLAG_AGENT), host->events,
+				      ret, err);
 	}
 	if (host_open(cli, host, err) < 0)
 		return err->code;

@@ -1,29 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* holdfast backup */
+/* holdfast backup: of this host, of another one, or of a group. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/backup_report.h"
 #include "cli/backuplog.h"
 #include "cli/cli.h"
 #include "cli/exclude.h"
 #include "cli/guest.h"
 #include "cli/host.h"
+#include "cli/joblog.h"
 #include "cli/out.h"
 #include "cli/paths.h"
 #include "cli/progress_view.h"
 #include "cli/repository.h"
 #include "cli/show.h"
-#include "cli/stages.h"
-#include "cli/units.h"
 #include "requester/backup.h"
+#include "requester/group_backup.h"
+#include "requester/log_point.h"
+
+/* Everything a backup needs, whatever it is of. */
+struct making {
+	struct cli *cli;
+	struct repository opened;
+	struct path_list paths;
+	struct exclude_list exclude;
+	const char **writers;
+	struct group *group; /* NULL: of a host */
+	struct progress progress;
+	struct backup_job job;
+	struct retry_policy retry;
+	struct backuplog log;
+	bool begun; /* the log has its beginning */
+	struct progress_view *view;
+};
+
+static void
+making_done(struct making *m)
+{
+	progress_view_stop(m->view);
+	backuplog_close(&m->log);
+	group_free(m->group);
+	free(m->writers);
+	exclude_done(&m->exclude);
+	paths_done(&m->paths);
+	repository_close(&m->opened);
+}
 
 static void
 warn(void *arg, const char *path, enum err code, bool serious, const char *message)
 {
 	show_warning(arg, path, code, serious, message);
 }
+
+static void
+phase(void *arg, const char *what)
+{
+	const struct making *m = arg;
+
+	if (m->view != NULL)
+		progress_view_phase(m->view, what);
+}
+
+/* A line that stays, about what is going on. */
+static void
+note(void *arg, const char *text)
+{
+	const struct making *m = arg;
+
+	if (m->cli->json)
+		out_json(json_pack("{s:s, s:o}", "type", "note", "text",
+				   json_bytes(text, strlen(text))));
+	else
+		show_note(m->cli, "%s", text);
+}
+
+/* What was asked for ----------------------------------------------------------------------------- */
 
 /* 0: auto. */
 static enum consistency
@@ -35,10 +91,11 @@ required(const char *text)
 	return c;
 }
 
-static void
-job_from_settings(struct cli *cli, struct backup_job *job)
+static int
+take_settings(struct making *m, struct error *err)
 {
-	struct settings *s = cli->settings;
+	struct settings *s = m->cli->settings;
+	struct backup_job *job = &m->job;
 
 	job->host = settings_text(s, OPTION_BACKUP_HOST);
 	job->tags = settings_list(s, OPTION_BACKUP_TAGS, &job->n_tags);
@@ -47,145 +104,214 @@ job_from_settings(struct cli *cli, struct backup_job *job)
 	job->order.ttl_ns = settings_number(s, OPTION_BACKUP_SNAPSHOT_TIMEOUT) * NS_PER_S;
 	job->order.freeze_cap_ns = settings_number(s, OPTION_BACKUP_FREEZE_LIMIT) * NS_PER_S;
 	job->order.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
+	job->mover.progress = &m->progress;
 	job->mover.workers = (unsigned)settings_number(s, OPTION_BACKUP_WORKERS);
 	job->mover.memory_limit = settings_number(s, OPTION_BACKUP_MEMORY_LIMIT);
 	job->mover.one_file_system = settings_bool(s, OPTION_BACKUP_ONE_FILE_SYSTEM);
-	job->mover.force_read = invocation_has(cli->inv, FLAG_FORCE_READ);
+	job->mover.force_read = invocation_has(m->cli->inv, FLAG_FORCE_READ);
 	job->write.level_data = (int)settings_number(s, OPTION_BACKUP_COMPRESSION_LEVEL);
 	job->write.level_pages = (int)settings_number(s, OPTION_BACKUP_COMPRESSION_LEVEL_PAGES);
 	job->write.pack_size = (uint32_t)settings_number(s, OPTION_BACKUP_PACK_SIZE);
 	job->warn = warn;
-	job->warn_arg = cli;
-	job->phase = progress_view_phase;
-}
-
-static void
-report_json(const char *job, const struct backup_result *r, const struct progress *p)
-{
-	char start[32], end[32];
-	json_t *j = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I}",
-		"type", "summary", "job", job, "point", r->id_text, "start",
-		clock_format_utc(r->start_ns, start), "end", clock_format_utc(r->end_ns, end),
-		"consistency", point_consistency_name(r->consistency), "incomplete",
-		r->incomplete ? 1 : 0, "warnings", (json_int_t)r->warnings, "elapsed_ms",
-		(json_int_t)((r->end_ns - r->start_ns) / NS_PER_MS), "files",
-		(json_int_t)atomic_load(&p->files_done), "files_new",
-		(json_int_t)atomic_load(&p->files_new), "files_changed",
-		(json_int_t)atomic_load(&p->files_changed), "files_unchanged",
-		(json_int_t)atomic_load(&p->files_unchanged), "dirs",
-		(json_int_t)atomic_load(&p->dirs), "bytes", (json_int_t)atomic_load(&p->bytes_done),
-		"bytes_new", (json_int_t)r->write.bytes_new, "bytes_stored",
-		(json_int_t)r->write.bytes_stored);
-
-	if (j != NULL && r->reason[0] != '\0')
-		(void)json_object_set_new(j, "consistency_reason", json_string(r->reason));
-	if (j != NULL && r->frozen_ns > 0)
-		(void)json_object_set_new(j, "frozen_us",
-					  json_integer((json_int_t)(r->frozen_ns / 1000)));
-	if (j != NULL && r->parent_text[0] != '\0')
-		(void)json_object_set_new(j, "parent", json_string(r->parent_text));
-	out_json(j);
-}
-
-static void
-report_text(const struct cli *cli, const struct backup_result *r, const struct progress *p)
-{
-	uint64_t elapsed = r->end_ns - r->start_ns;
-	char a[UNITS_MAX], b[UNITS_MAX], c[UNITS_MAX], d[UNITS_MAX];
-
-	out_text("Restore point %.8s: consistency %s%s\n", r->id_text,
-		 point_consistency_name(r->consistency), r->incomplete ? ", incomplete" : "");
-	if (cli->quiet)
-		return;
-	if (r->reason[0] != '\0')
-		out_text("Not higher: %s\n", r->reason);
-	out_text("Files: %s (%s new, %s changed, %s unchanged)\n",
-		 units_count(atomic_load(&p->files_done), a),
-		 units_count(atomic_load(&p->files_new), b),
-		 units_count(atomic_load(&p->files_changed), c),
-		 units_count(atomic_load(&p->files_unchanged), d));
-	out_text("Data:  %s in %s (%s), %s new, %s stored\n",
-		 units_bytes(atomic_load(&p->bytes_done), a), units_elapsed(elapsed, b),
-		 units_rate(atomic_load(&p->bytes_done), elapsed, c),
-		 units_bytes(r->write.bytes_new, d),
-		 units_bytes(r->write.bytes_stored, (char[UNITS_MAX]){0}));
+	job->warn_arg = m->cli;
+	job->phase = phase;
+	job->phase_arg = m;
+	m->retry.tries = (unsigned)settings_number(s, OPTION_RETRY_TRIES);
+	m->retry.wait_ns = settings_number(s, OPTION_RETRY_WAIT) * NS_PER_S;
+	/* Of a host only on request: whoever runs it from a timer has a way of his own to repeat it. */
+	if (m->group == NULL && settings_source(s, OPTION_RETRY_TRIES) != SETTING_FLAG)
+		m->retry.tries = 1;
+	return backup_type_find(settings_text(s, OPTION_BACKUP_TYPE), &job->type, err);
 }
 
 static int
-report(const struct cli *cli, const struct backuplog *log, const struct backup_result *r,
-       const struct progress *p, struct error *err)
+take_group(struct making *m, const char *name, struct error *err)
 {
-	char warnings[UNITS_MAX];
+	const struct invocation *inv = m->cli->inv;
 
-	if (cli->json)
-		report_json(log->job, r, p);
-	else
-		report_text(cli, r, p);
-	if (r->warnings_dropped > 0)
-		show_note(cli, "... and %" PRIu64 " more warnings", r->warnings_dropped);
-	if (invocation_has(cli->inv, FLAG_STATS) && stages_backup(cli, r, p, err) < 0)
+	if (m->paths.n + m->job.order.n_writers > 0) {
+		(void)error_set(err, ERR_USAGE, "--group backs up the group, and nothing else");
+		return error_hint(err, "leave out PATH and --writer, or make two backups");
+	}
+	if (invocation_has(inv, FLAG_AGENT)) {
+		(void)error_set(err, ERR_USAGE, "--group and --agent exclude each other");
+		return error_hint(err,
+				  "which agent is asked depends on the copy that is chosen: it "
+				  "stands in [group.%s.copy.NAME]",
+				  name);
+	}
+	return group_find(m->cli->settings, name, &m->group, err);
+}
+
+static int
+take_operands(struct making *m, struct error *err)
+{
+	struct cli *cli = m->cli;
+	const char *group = invocation_value(cli->inv, FLAG_GROUP);
+	struct session_order *order = &m->job.order;
+
+	if (invocation_values(cli->inv, FLAG_WRITER, &m->writers, &order->n_writers, err) < 0 ||
+	    paths_list(cli->inv->operands, cli->inv->n_operands, &m->paths, err) < 0)
 		return err->code;
-	if (r->weaker && !r->incomplete)
-		return error_set(
-			err, ERR_INCOMPLETE,
-			"restore point %.8s was made, but is less consistent than it should "
-			"be: %s",
-			r->id_text, r->reason);
-	if (r->incomplete)
-		return error_set(err, ERR_INCOMPLETE,
-				 "restore point %.8s was made, but is not complete (%s)",
-				 r->id_text, units_of(r->warnings, "warning", warnings));
+	order->writers = m->writers;
+	order->paths = (const char *const *)m->paths.paths;
+	order->n_paths = m->paths.n;
+	if (group != NULL)
+		return take_group(m, group, err);
+	if (invocation_has(cli->inv, FLAG_WAIT))
+		return error_set(err, ERR_USAGE, "--wait is for backups of a group");
+	if (m->paths.n + order->n_writers > 0)
+		return OK;
+	(void)error_set(err, ERR_USAGE, "nothing to back up was given");
+	return error_hint(err, "give one PATH, --writer NAME or --group NAME at least");
+}
+
+static int
+prepare(struct making *m, struct error *err)
+{
+	if (take_operands(m, err) < 0 || take_settings(m, err) < 0 ||
+	    backup_type_check(m->job.type, m->group != NULL, err) < 0)
+		return err->code;
+	if (repository_open(m->cli, &m->opened, err) < 0 ||
+	    exclude_make(m->cli, &m->paths, &m->exclude, err) < 0 ||
+	    backuplog_open(m->cli, &m->log, err) < 0)
+		return err->code;
+	m->job.order.job = m->log.job;
+	m->job.mover.exclude = (const char *const *)m->exclude.patterns;
+	m->job.mover.n_exclude = m->exclude.n;
 	return OK;
+}
+
+/* Of a host --------------------------------------------------------------------------------------- */
+
+static int
+host_once(struct making *m, struct backup_result *ret, struct error *err)
+{
+	CLEAN(host_close) struct host host = {0};
+	CLEAN(guest_closep) struct guest *guest = NULL;
+	struct progress_source source = progress_view_source(&m->progress);
+	int r;
+
+	if (guest_open(m->cli, &host, &guest, err) < 0)
+		return err->code;
+	m->job.guest = guest;
+	m->job.host = guest_host_name(m->cli, guest);
+	if (progress_view_start(m->cli, &source, &m->view, err) < 0)
+		return err->code;
+	if (!m->begun)
+		backuplog_begin(&m->log, &m->job);
+	m->begun = true;
+	r = backup_run(m->opened.repo, &m->job, ret, err);
+	progress_view_stop(STEAL_PTR(m->view));
+	return r;
+}
+
+/* Between two tries there is no progress to be shown, and signals are watched all the same. */
+static int
+wait_between(struct making *m, unsigned try, const struct error *failure, struct error *err)
+{
+	struct progress_source source = progress_view_source(&m->progress);
+	char text[1024];
+	int r;
+
+	(void)text_printf(text, sizeof(text),
+			  "Try %u of %u failed: %s. The next one begins in %" PRIu64 " s.", try,
+			  m->retry.tries, failure->msg, m->retry.wait_ns / NS_PER_S);
+	note(m, text);
+	eventlog_add(m->log.events, EVENT_BACKUP_RETRY, m->log.job,
+		     "try=%u tries=%u wait_s=%" PRIu64 " code=%s error=%s", try, m->retry.tries,
+		     m->retry.wait_ns / NS_PER_S, error_name(failure->code), failure->msg);
+	if (progress_view_start(m->cli, &source, &m->view, err) < 0)
+		return err->code;
+	phase(m, "waiting for the next try");
+	r = retry_wait(m->retry.wait_ns, &m->progress, NULL, NULL, err);
+	progress_view_stop(STEAL_PTR(m->view));
+	retry_reset(&m->progress);
+	return r;
+}
+
+static int
+backup_host(struct making *m, struct error *err)
+{
+	struct backup_result result = {0};
+	int r;
+
+	for (unsigned try = 1;; try++) {
+		struct error failure = ERROR_INIT;
+
+		r = host_once(m, &result, &failure);
+		if (r == OK)
+			break;
+		if (!retry_again(&m->retry, try, &failure)) {
+			*err = failure;
+			break;
+		}
+		r = wait_between(m, try, &failure, err);
+		if (r < 0)
+			break;
+	}
+	if (m->begun)
+		backuplog_end(&m->log, r, &result, err);
+	return r == OK ? backup_report(m->cli, m->log.job, &result, NULL, &m->progress, err) : r;
+}
+
+/* Of a group -------------------------------------------------------------------------------------- */
+
+static int
+open_agent(void *arg, const char *agent, struct guest **ret, struct error *err)
+{
+	const struct making *m = arg;
+
+	return guest_open_url(m->cli, agent, m->log.events, ret, err);
+}
+
+static int
+backup_group(struct making *m, struct error *err)
+{
+	struct progress_source source = progress_view_source(&m->progress);
+	const char *const writers[] = {m->group->engine->writer};
+	char host[LOG_HOST_MAX];
+	const struct group_backup_order order = {
+		.group = m->group,
+		.job = m->job,
+		.retry = m->retry,
+		.wait = invocation_has(m->cli->inv, FLAG_WAIT),
+		.holder = m->job.host,
+		.state_dir = joblog_dir(m->cli),
+		.events = m->log.events,
+		.open_guest = open_agent,
+		.open_arg = m,
+		.note = note,
+		.note_arg = m,
+	};
+	struct group_backup_result result = {0};
+	int r;
+
+	m->job.host = log_host(m->group->name, host);
+	m->job.order.writers = writers;
+	m->job.order.n_writers = ARRAY_SIZE(writers);
+	if (progress_view_start(m->cli, &source, &m->view, err) < 0)
+		return err->code;
+	backuplog_begin(&m->log, &m->job);
+	r = group_backup_run(m->opened.repo, &order, &result, err);
+	progress_view_stop(STEAL_PTR(m->view));
+	if (r == OK && result.type == BACKUP_LOG)
+		backuplog_end_logs(&m->log, result.logs.id_text);
+	else
+		backuplog_end(&m->log, r, &result.backup, err);
+	if (r < 0)
+		return r;
+	if (result.type == BACKUP_LOG)
+		return backup_report_logs(m->cli, m->log.job, m->group, &result, err);
+	return backup_report(m->cli, m->log.job, &result.backup, &result, &m->progress, err);
 }
 
 int
 verb_backup(struct cli *cli, struct error *err)
 {
-	CLEAN(repository_close) struct repository opened = {0};
-	CLEAN(paths_done) struct path_list paths = {0};
-	CLEAN(exclude_done) struct exclude_list exclude = {0};
-	CLEAN(free_ptr) const char **writers = NULL;
-	CLEAN(host_close) struct host host = {0};
-	CLEAN(guest_closep) struct guest *guest = NULL;
-	CLEAN(progress_view_stopp) struct progress_view *view = NULL;
-	struct progress progress = {0};
-	struct progress_source source = progress_view_source(&progress);
-	struct backup_job job = {.mover = {.progress = &progress}};
-	struct backup_result result;
-	CLEAN(backuplog_close) struct backuplog log = {0};
-	int r;
+	CLEAN(making_done) struct making m = {.cli = cli};
 
-	if (invocation_values(cli->inv, FLAG_WRITER, &writers, &job.order.n_writers, err) < 0 ||
-	    paths_list(cli->inv->operands, cli->inv->n_operands, &paths, err) < 0)
+	if (prepare(&m, err) < 0)
 		return err->code;
-	if (paths.n + job.order.n_writers == 0) {
-		error_set(err, ERR_USAGE, "nothing to back up was given");
-		return error_hint(err, "give one PATH or --writer NAME at least");
-	}
-	if (repository_open(cli, &opened, err) < 0 || exclude_make(cli, &paths, &exclude, err) < 0)
-		return err->code;
-	if (backuplog_open(cli, &log, err) < 0)
-		return err->code;
-	job_from_settings(cli, &job);
-	job.order.job = log.job;
-	job.mover.exclude = (const char *const *)exclude.patterns;
-	job.mover.n_exclude = exclude.n;
-	job.order.writers = writers;
-	job.order.paths = (const char *const *)paths.paths;
-	job.order.n_paths = paths.n;
-
-	if (guest_open(cli, &host, &guest, err) < 0)
-		return err->code;
-	job.guest = guest;
-	job.host = guest_host_name(cli, guest);
-	if (progress_view_start(cli, &source, &view, err) < 0)
-		return err->code;
-	job.phase_arg = view;
-	backuplog_begin(&log, &job);
-	r = backup_run(opened.repo, &job, &result, err);
-	progress_view_stop(STEAL_PTR(view));
-	backuplog_end(&log, r, &result, err);
-	return r == OK ? report(cli, &log, &result, &progress, err) : r;
+	return m.group != NULL ? backup_group(&m, err) : backup_host(&m, err);
 }

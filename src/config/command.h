@@ -72,6 +72,11 @@ enum flag_id {
 	FLAG_SNAPSHOT_TIMEOUT,
 	FLAG_FORCE_READ,
 	FLAG_STATS,
+	FLAG_GROUP,
+	FLAG_BACKUP_TYPE,
+	FLAG_WAIT,
+	FLAG_TRIES,
+	FLAG_WAIT_BETWEEN,
 	FLAG_RECURSIVE,
 	FLAG_WITH_HOST,
 	FLAG_WITH_TAG,
@@ -156,7 +161,7 @@ struct exit_note {
 	const char *meaning;
 };
 
-enum { COMMAND_FLAGS_MAX = 16, COMMAND_EXAMPLES_MAX = 6, COMMAND_EXITS_MAX = 4 };
+enum { COMMAND_FLAGS_MAX = 24, COMMAND_EXAMPLES_MAX = 8, COMMAND_EXITS_MAX = 4 };
 
 struct command {
 	const char *name; /* one word or two: "key add" */

@@ -52,13 +52,21 @@ const struct command command_table[COMMAND_COUNT] = {
 			"keep-alives arrive there; a connection that is lost for no longer than "
 			"--snapshot-timeout costs nothing but time.\n"
 			"\n"
+			"With --group a replicated database is backed up: the healthiest passive copy, through "
+			"its agent, while a session on the active one says so and holds its logs. Who "
+			"is active is looked up each time. What fails because a copy was promoted, or "
+			"the active one could not be reached for too long, is noticed within seconds and "
+			"repeated as a whole: --tries times, --wait-between apart, on another copy if the "
+			"first was at fault. 'holdfast group status' shows what there is to choose from.\n"
+			"\n"
 			"A backup that is interrupted, even killed, leaves a sound repository; what it "
 			"had stored is used by the next one. SIGINT and SIGTERM end it cleanly with "
 			"exit code 1.",
 		.operands = {"PATH...", 0, UINT_MAX, "Folders and files to back up."},
 		.repository = true,
 		.flags = {FLAG_WRITER, FLAG_EXCLUDE, FLAG_ONE_FILE_SYSTEM, FLAG_TAG, FLAG_BACKUP_HOST,
-			  FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT, FLAG_AGENT, FLAG_FORCE_READ,
+			  FLAG_PROVIDER, FLAG_REQUIRE, FLAG_SNAPSHOT_TIMEOUT, FLAG_AGENT, FLAG_GROUP,
+			  FLAG_BACKUP_TYPE, FLAG_TRIES, FLAG_WAIT_BETWEEN, FLAG_WAIT, FLAG_FORCE_READ,
 			  FLAG_STATS},
 		.examples = {
 			{"holdfast backup -r /srv/backup /etc /home", "folders"},
@@ -69,6 +77,9 @@ const struct command command_table[COMMAND_COUNT] = {
 			 "one instant of it, or nothing"},
 			{"holdfast backup -r /srv/backup --agent tls://db1:7410 --writer postgresql",
 			 "the PostgreSQL cluster of another host"},
+			{"holdfast backup -r /srv/backup --group orders", "a passive copy of a group"},
+			{"holdfast backup -r /srv/backup --group orders --type copy --tries 1",
+			 "beside the scheduled backups: leaves their history and the logs alone"},
 		},
 		.exits = {{3, "The restore point was made, but something was left out or could not "
 			      "be read, or it is less consistent than required; the warnings say what."}},

@@ -73,6 +73,17 @@ const struct flag flag_table[FLAG_COUNT] = {
 	[FLAG_STATS] = {"stats", 0, FLAG_SWITCH, NULL, OPTION_NONE,
 			"print time and bytes of each stage at the end"},
 
+	[FLAG_GROUP] = {"group", 0, FLAG_VALUE, "NAME", OPTION_NONE,
+			"of the group NAME of the configuration, whichever copy that is"},
+	[FLAG_BACKUP_TYPE] = {"type", 0, FLAG_VALUE, "TYPE", OPTION_BACKUP_TYPE,
+			      "full, incremental, copy or log"},
+	[FLAG_WAIT] = {"wait", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+		       "if another backup of the group is running, wait until it is done"},
+	[FLAG_TRIES] = {"tries", 0, FLAG_VALUE, "N", OPTION_RETRY_TRIES,
+			"try N times, if it fails of something that passes"},
+	[FLAG_WAIT_BETWEEN] = {"wait-between", 0, FLAG_VALUE, "DURATION", OPTION_RETRY_WAIT,
+			       "time between two tries"},
+
 	/* list, forget */
 	[FLAG_RECURSIVE] = {"recursive", 'R', FLAG_SWITCH, NULL, OPTION_NONE,
 			    "list folders within folders, too"},

@@ -21,6 +21,7 @@ static const char *const progress_choices[] = {"auto", "always", "never", NULL};
 const struct option_section option_table_sections[] = {
 	{"repository", "Where backups are kept, and what opens them."},
 	{"backup", "How a backup is made."},
+	{"retry", "How a backup is repeated that failed of something that passes."},
 	{"restore", "How a restore is done."},
 	{"agent", "The protected host's side of a backup."},
 	{"provider.external", "Snapshots made by commands of your own: of a disk array, a cloud, a "
@@ -159,6 +160,31 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.max = 60, .fallback = "10s", .since = "0.2.0",
 		.help = "longest time that databases and file systems may stand still",
 		.text = "Whatever happens, everything is let go when it is over, and the backup fails.",
+	},
+	[OPTION_BACKUP_TYPE] = {
+		.section = "backup", .key = "type", .type = OPTION_TYPE_STRING, .fallback = "full",
+		.since = "0.3.0",
+		.help = "what becomes of the history and of the database's logs",
+		.text = "full: begins a history; logs that are older may be let go of. incremental: goes on "
+			"from the last full or incremental one, and is refused without; logs may be let "
+			"go of. copy: leaves the history and the logs alone. log: the logs only, of a "
+			"group. Every restore point is complete, whatever its type, and only what changed "
+			"is read and stored for any of them. Only backups of a group let go of logs. "
+			"What cannot be made is refused, not turned into something else.",
+	},
+	[OPTION_RETRY_TRIES] = {
+		.section = "retry", .key = "tries", .type = OPTION_TYPE_NUMBER, .unit = "tries",
+		.min = 1, .max = 100, .fallback = "3", .since = "0.3.0",
+		.help = "how often a backup is tried that fails of something that passes",
+		.text = "Of a group's backup; of any other only if --tries is given. Each try is a whole "
+			"backup (what was copied before is not copied again), on another copy if the last "
+			"one was at fault. What does not pass by itself is never repeated.",
+	},
+	[OPTION_RETRY_WAIT] = {
+		.section = "retry", .key = "wait", .type = OPTION_TYPE_DURATION, .min = 0,
+		.max = DAYS(1), .fallback = "10m", .since = "0.3.0",
+		.help = "time between two tries",
+		.text = "",
 	},
 	[OPTION_RESTORE_WORKERS] = {
 		.section = "restore", .key = "workers", .type = OPTION_TYPE_NUMBER, .unit = "threads",
