@@ -23,11 +23,11 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/hex.h"
 #include "base/spawn.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "requester/ssh_dir.h"
 #include "requester/ssh_run.h"
 #include "requester/ssh_url.h"
 
@@ -41,7 +41,7 @@ struct ssh_guest {
 	struct ssh_options options;
 	struct ssh_url url;
 	char id[2 * ID_SIZE + 1];
-	char dir[108]; /* ours; its sockets' paths must fit into a sockaddr_un */
+	struct ssh_dir dir;
 	char control[128], local[128];
 	char forward[256]; /* LOCAL:REMOTE */
 	char destination[330];
@@ -309,18 +309,10 @@ await_master(struct ssh_guest *g, uint64_t deadline_ns, struct error *err)
 static int
 make_dir(struct ssh_guest *g, struct error *err)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-
-	if (runtime == NULL || runtime[0] != '/' || strlen(runtime) > 60)
-		runtime = "/tmp";
-	(void)text_printf(g->dir, sizeof(g->dir), "%s/holdfast-ssh-XXXXXX", runtime);
-	if (mkdtemp(g->dir) == NULL) {
-		error_sys(err, ERR_IO, "create the folder '%s'", g->dir);
-		g->dir[0] = '\0';
+	if (ssh_dir_make(&g->dir, err) < 0)
 		return err->code;
-	}
-	(void)text_printf(g->control, sizeof(g->control), "%s/control", g->dir);
-	(void)text_printf(g->local, sizeof(g->local), "%s/agent.sock", g->dir);
+	(void)text_printf(g->control, sizeof(g->control), "%s/control", g->dir.path);
+	(void)text_printf(g->local, sizeof(g->local), "%s/agent.sock", g->dir.path);
 	(void)text_printf(g->forward, sizeof(g->forward), "%s:/tmp/holdfast-%s/agent.sock",
 			  g->local, g->id);
 	return OK;
@@ -336,6 +328,7 @@ guest_new(const struct ssh_options *options, struct ssh_guest **ret, struct erro
 		return error_no_memory(err);
 	*ret = g; /* also on failure: the caller stops it */
 	g->options = *options;
+	g->dir.fd = -1;
 	g->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	(void)pthread_mutex_init(&g->lock, NULL);
 	if (g->stop_fd < 0)
@@ -359,8 +352,7 @@ guest_free(struct ssh_guest *g)
 		(void)n; /* an eventfd takes one */
 		(void)pthread_join(g->keeper, NULL);
 	}
-	if (g->dir[0] != '\0')
-		(void)!fs_remove_tree(AT_FDCWD, g->dir, NULL);
+	ssh_dir_remove(&g->dir);
 	(void)pthread_mutex_destroy(&g->lock);
 	fd_close(&g->stop_fd);
 	free(g);

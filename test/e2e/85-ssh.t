@@ -26,6 +26,10 @@ mkdir -p "$root/srv/data/deep" && head -c 30000000 /dev/urandom >"$root/srv/data
 for i in $(seq 500); do echo "file $i" >"$root/srv/data/deep/$i"; done
 ssh_options=(--agent ssh://guest --option "ssh.config=$T/ssh_config" --option ssh.idle=2s)
 
+# The requester's own sockets, too.
+mkdir -m 0700 run
+export XDG_RUNTIME_DIR=$T/run
+
 # Nothing of ours is there: no folder, no process but the login's own.
 left() { find "$root/tmp" "$root/var/tmp" "$root/root" "$root/var/lib" -name '*holdfast*' 2>/dev/null; guest_processes | grep holdfast; }
 gone() { [ -z "$(ssh -F ssh_config guest 'ls -d /tmp/holdfast-* /var/tmp/.holdfast-guest-* 2>/dev/null')" ] && [ -z "$(left)" ]; }
@@ -71,6 +75,8 @@ start_backup
 check 'a backup is running' kill -9 "$backup"
 wait "$backup" 2>/dev/null
 clean 'the requester is killed: the guest cleans up by itself' 40
+check 'its sockets are left, until the next one comes' [ -n "$(ls run)" ]
+touch -d '-2 minutes' run/*
 
 start_backup
 guest_cut
@@ -86,5 +92,6 @@ check 'its agent is killed: the requester says so' [ "$code" -ne 0 ]
 clean 'and nothing stays' 20
 
 runs 'after all that a backup' 0 backup "${ssh_options[@]}" /srv/data
+check 'nor is anything left here' [ -z "$(ls run)" ]
 runs 'and the repository is whole' 0 verify --read-data
 done_testing
