@@ -170,7 +170,7 @@ check "and ends on a signal" eval 'wait $follower || [ $? -ge 128 ] || [ $? -eq 
 
 "$holdfast" --config conf test --agent "$where" --hold 60s "$t/folder" >held 2>&1 </dev/null &
 held=$!
-is_held() { hf snapshots --agent "$where" --json && jq -re '(.SetId // .value.SetId // .set // "") | select(. != "")' out >set; }
+is_held() { hf snapshots --agent "$where" --json && jq -re '(.SetId // .value.SetId // .set // "") | select(. != "")' out >set && [ -s set ]; }
 for _ in $(seq 200); do is_held && break; sleep 0.05; done
 check "a set that is held there" hf snapshots --agent "$where"
 check "is shown" says "Contents of shadow copy set ID: $(cat set)"
