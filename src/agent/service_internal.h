@@ -266,35 +266,55 @@ struct job {
 };
 TAILQ_HEAD(jobs, job);
 
-void service_job_order(struct request *r); /* API_ORDER */
-void service_job_keep(struct request *r); /* API_LEASE; in service_keep.c */
-/* The lease lives for its ttl_s from now on. */
-void service_job_set_deadline(struct job *job);
-/* How the lease ended, as the session knows it. */
-enum lease_end service_job_end_of(struct job *job, enum lease_end otherwise);
-/* ERR_LEASE_ENDED, with what is known of the end. lease NULL: nothing is. */
-void service_job_fail(struct request *r, const struct ended *lease);
-/* The last order, once no keep-alive is under way. */
-void service_job_close(struct job *job);
+CHECKED int service_job_new(struct service *s, struct request *r, struct job **ret,
+			    struct error *err);
+void service_job_free(struct job *job);
+struct job *service_job_find(struct service *s, const uint8_t id[UUID_SIZE]);
 /* The job of this request, if it is there, the peer's, and its lease is what is named. NULL: the request has
  * been answered. */
 struct job *service_job_of(struct request *r);
 /* The same, whatever its lease has come to; until it is forgotten. */
 struct job *service_job_known(struct request *r);
-struct job *service_job_find(struct service *s, const uint8_t id[UUID_SIZE]);
-CHECKED int service_job_add_order(struct job *job, enum api_function function, json_t *json,
-				  struct order **ret, struct error *err);
+/* False: the request has been answered. */
+bool service_job_is_theirs(const struct job *job, struct request *r);
+json_t *service_job_show(const struct job *job);
+
+/* ---- service_lease.c ---------------------------------------------------------------------------- */
+
+/* The lease lives for its ttl_s from now on. */
+void service_job_set_deadline(struct job *job);
+void service_lease_arm(struct job *job); /* the timer, for what comes first */
+void service_lease_due(evutil_socket_t fd, short what, void *job); /* the timer's function */
+/* How the lease ended, as the session knows it. */
+enum lease_end service_job_end_of(struct job *job, enum lease_end otherwise);
+/* Its end is to be known for long. */
+void service_lease_remember(struct job *job);
 /* Its lease is over: `why` is kept, whatever runs is cancelled, the session ends. */
 void service_job_end(struct job *job, enum lease_end why);
 void service_job_end_all(struct service *s, enum lease_end why);
+/* The last order, once no keep-alive is under way. */
+void service_job_close(struct job *job);
+/* ERR_LEASE_ENDED, with what is known of the end. lease NULL: nothing is. */
+void service_job_fail(struct request *r, const struct ended *lease);
+
+/* ---- service_keep.c ----------------------------------------------------------------------------- */
+
+void service_job_keep(struct request *r); /* API_LEASE */
+
+/* ---- service_order.c ---------------------------------------------------------------------------- */
+
+void service_job_order(struct request *r); /* API_ORDER */
+CHECKED int service_job_add_order(struct job *job, enum api_function function, json_t *json,
+				  struct order **ret, struct error *err);
+/* To the job's thread, which is started if there is none. */
+CHECKED int service_order_hand_over(struct job *job, struct order *o, struct error *err);
+void service_order_free(struct order *o);
 /* Answer once its session is closed. */
 void service_job_wait_end(struct job *job, struct request *r);
-void service_job_free(struct job *job);
-json_t *service_job_show(const struct job *job);
 
-/* ---- service_orders.c: in the job's thread ------------------------------------------------------ */
+/* ---- service_steps.c: in the job's thread ------------------------------------------------------ */
 
-void service_orders_run(struct order *o);
+void service_steps_run(struct order *o);
 
 /* ---- service_move.c, service_stream.c ----------------------------------------------------------- */
 

@@ -242,7 +242,7 @@ abort_session(struct job *job)
 }
 
 void
-service_orders_run(struct order *o)
+service_steps_run(struct order *o)
 {
 	struct job *job = o->job;
 	json_t *writers = NULL;
