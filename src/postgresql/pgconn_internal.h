@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a session consists of, for the files that implement it: pgconn.c and pgcopy.c. */
+/* What a session consists of, for the files that implement it: pgconn.c and pgconn_copy.c. */
 #ifndef HF_POSTGRESQL_PGCONN_INTERNAL_H
 #define HF_POSTGRESQL_PGCONN_INTERNAL_H
 
