@@ -137,6 +137,39 @@ backup_report(const struct cli *cli, const char *job, const struct backup_result
 	return OK;
 }
 
+/* The logs that should have followed those in the repository were not to be had. */
+static int
+report_gap(const struct group *g, const struct log_backup_result *l, struct error *err)
+{
+	char from[ENGINE_POSITION_MAX], to[ENGINE_POSITION_MAX];
+
+	if (l->gap_to == 0)
+		return OK;
+	(void)error_set(
+		err, ERR_INCOMPLETE,
+		"restore point %.8s was made, but logs from %s to %s are missing before it: "
+		"they were removed from the active copy before they could be copied",
+		l->id_text, g->engine->position_text(l->gap_from, from),
+		g->engine->position_text(l->gap_to, to));
+	return error_hint(err,
+			  "make a full backup: no moment in between or after can be restored to "
+			  "from the ones before");
+}
+
+static int
+add_gap(json_t *j, const struct group *g, const struct log_backup_result *l)
+{
+	char text[ENGINE_POSITION_MAX];
+
+	if (j == NULL || l->gap_to == 0)
+		return 0;
+	if (json_object_set_new(j, "gap_from",
+				json_string(g->engine->position_text(l->gap_from, text))) < 0)
+		return -1;
+	return json_object_set_new(j, "gap_to",
+				   json_string(g->engine->position_text(l->gap_to, text)));
+}
+
 int
 backup_report_logs(const struct cli *cli, const char *job, const struct group *g,
 		   const struct group_backup_result *r, struct error *err)
@@ -144,7 +177,6 @@ backup_report_logs(const struct cli *cli, const char *job, const struct group *g
 	const struct log_backup_result *l = &r->logs;
 	char from[ENGINE_POSITION_MAX], to[ENGINE_POSITION_MAX], a[UNITS_MAX], b[UNITS_MAX];
 
-	(void)err;
 	(void)g->engine->position_text(l->logs.from, from);
 	(void)g->engine->position_text(l->logs.to, to);
 	if (cli->json) {
@@ -155,6 +187,7 @@ backup_report_logs(const struct cli *cli, const char *job, const struct group *g
 			(json_int_t)l->bytes, "by_copier", l->by_copier ? 1 : 0, "elapsed_ms",
 			(json_int_t)((l->end_ns - l->start_ns) / NS_PER_MS), "group",
 			group_json(r));
+		(void)add_gap(j, g, l);
 		out_json(j);
 	} else {
 		out_text("Restore point %.8s: logs from %s to %s\n", l->id_text, from, to);
@@ -167,5 +200,5 @@ backup_report_logs(const struct cli *cli, const char *job, const struct group *g
 		}
 	}
 	warn_truncation(cli, r);
-	return OK;
+	return report_gap(g, l, err);
 }
