@@ -51,7 +51,8 @@ show_chain(const struct cli *cli, const struct log_chain *c)
 			out_json(span_json(c, &spans[i]));
 		else
 			out_text("%s: any moment from %s to %s (%s to %s, timeline %u)\n", c->group,
-				 units_time(spans[i].from_time_ns, a),
+				 /* Whoever writes it without fractions must not be too early. */
+				 units_time(spans[i].from_time_ns + NS_PER_S - 1, a),
 				 units_time(spans[i].to_time_ns, b),
 				 walrange_format_lsn(spans[i].from, from),
 				 walrange_format_lsn(spans[i].to, to), c->timeline);

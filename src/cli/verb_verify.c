@@ -15,6 +15,7 @@
 #include "cli/show.h"
 #include "cli/units.h"
 #include "repo/verify.h"
+#include "requester/log_check.h"
 
 static void
 read_progress(void *arg, struct progress_sample *s)
@@ -89,6 +90,29 @@ level_of(const struct invocation *inv)
 	return invocation_has(inv, FLAG_STORED) ? VERIFY_STORED : VERIFY_STRUCTURE;
 }
 
+/* Logs, beyond that they are stored whole. Not where that is known to be untrue. */
+static int
+verify_logs(const struct verify_options *options, struct repo *repo, struct verify_stats *stats,
+	    struct error *err)
+{
+	const struct log_check check = {
+		.repo = repo,
+		.only = options->only,
+		.read = options->level == VERIFY_DATA,
+		.problem = options->problem,
+		.problem_arg = options->problem_arg,
+	};
+	uint64_t problems;
+	char text[UNITS_MAX];
+
+	if (log_check_run(&check, &problems, err) < 0)
+		return err->code;
+	atomic_fetch_add(&stats->problems, problems);
+	if (problems == 0)
+		return OK;
+	return error_set(err, ERR_CORRUPT, "%s with logs", units_of(problems, "problem", text));
+}
+
 int
 verb_verify(struct cli *cli, struct error *err)
 {
@@ -117,6 +141,8 @@ verb_verify(struct cli *cli, struct error *err)
 		return err->code;
 	progress_view_phase(view, "verifying");
 	r = verify_repository(opened.repo, &options, &stats, err);
+	if (r == OK)
+		r = verify_logs(&options, opened.repo, &stats, err);
 	progress_view_stop(STEAL_PTR(view));
 	if (r == OK || atomic_load(&stats.problems) > 0)
 		report(cli, &stats, clock_boot_ns() - start_ns);

@@ -145,7 +145,8 @@ const struct command command_table[COMMAND_COUNT] = {
 		.text = "Checks, for all restore points or for the one given, that everything it needs "
 			"is there: every folder, every file map, every piece of data. With --stored, "
 			"also that what is stored is not damaged; with --read-data, that each byte "
-			"decrypts to what was backed up.",
+			"decrypts to what was backed up. A database's logs are checked to be all there; "
+			"with --read-data, that each record in them is one the server would accept.",
 		.operands = {"POINT", 0, 1, "The restore point to check; default all."},
 		.repository = true,
 		.flags = {FLAG_STORED, FLAG_READ_DATA},

@@ -186,7 +186,9 @@ log_chain_covered(const struct log_chain *c, char *text, size_t size)
 
 		if (i > 0 && size - used >= 4)
 			(void)text_printf(text + used, size - used, "; ");
-		add_place(text, size, spans[i].from, spans[i].from_time_ns);
+		/* Whoever writes it without fractions must not be too early. */
+		add_place(text, size, spans[i].from,
+			  spans[i].from_time_ns != 0 ? spans[i].from_time_ns + NS_PER_S - 1 : 0);
 		used = strlen(text);
 		if (size - used >= 8)
 			(void)text_printf(text + used, size - used, " to ");

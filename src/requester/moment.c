@@ -3,6 +3,7 @@
 /* From what the administrator wants to a base and a place in the log. */
 #include "requester/moment.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"

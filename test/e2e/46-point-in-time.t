@@ -251,6 +251,26 @@ refused 'a group without a moment' 2 'goes with a moment' latest --group test
 refused 'over what is there' 2 'does not go with a moment' --target-end --overwrite
 refused 'another timeline' 1 'timeline 7' --target-end --target-timeline 7
 
+# --- logs that are not what they say ------------------------------------------------------------------------
+bad_logs() { # from the last stage, as it has been made
+	BAD=$("$LOG_POINT" "$T/repo" "$T/key" "$T/cache" bad "$T/stage" "$IDENTITY" $SEGMENT \
+		"$(to_lsn $((FIRST - 2 * SEGMENT)))" "$(to_lsn $((FIRST + SEGMENT)))" 0 0 "1:$(to_lsn $((FIRST - 2 * SEGMENT)))")
+}
+name_of() { printf '00000001%08X%08X' $(($1 >> 32)) $((($1 & 0xffffffff) / SEGMENT)); }
+rm -rf "$T/stage" && mkdir "$T/stage" && cp "$T/wal/$(name_of $((FIRST - 2 * SEGMENT)))" "$T/wal/$(name_of $((FIRST - SEGMENT)))" "$T/stage/"
+bad_logs
+hf verify
+check 'a log is missing: verify finds it' exits 1
+check 'and says where' said "the log at $(to_lsn "$FIRST") is missing"
+hf forget "$BAD" && head -c $SEGMENT /dev/urandom >"$T/stage/$(name_of "$FIRST")"
+bad_logs
+runs 'a log is full of something else: that takes a look inside' 0 verify
+hf verify --read-data
+check 'which finds it' exits 1
+check 'and says where it ends' said 'the log cannot be read beyond'
+hf forget "$BAD"
+runs 'without them all is well' 0 verify --read-data
+
 # --- another timeline: a restored cluster goes on, and its logs are copied ----------------------------------
 SWITCH=$((LAST - 4))
 moment 'a moment to go on from' "$SWITCH" --target-lsn "${LSN[SWITCH]}"
@@ -277,6 +297,61 @@ gone
 moment 'the old timeline' "$OLD_LAST" --target-end --target-timeline 1
 gone
 B=$C
+gone
+pg_stop "$A" fast
+
+# --- forgetting -----------------------------------------------------------------------------------------------
+hf forget --keep-last 1 --json
+check 'logs go with the last backup that needs them' json \
+	'[.[] | select(.type == "forgotten") | .point] | length == 3 and (index("'"$FIRST_BASE"'") and index("'"$MIDDLE_LOGS"'"))'
+check 'the others stay, and it says why' json 'map(select(.type == "kept" and .reasons == "logs")) | length == 3'
+moment 'after the newer backup' $((SECOND_STEP + 2)) --target-lsn "${LSN[SECOND_STEP + 2]}" --target-timeline 1
+gone
+refused 'before it' 1 'can be restored to' --target-lsn "${LSN[BASE_STEP + 1]}"
+runs 'what is left verifies' 0 verify
+pg_drop "$A"
+
+# --- the log copier itself -------------------------------------------------------------------------------------
+# (Its own story is told in 45-log-copier.t.)
+pg_new "$A" --wal-segsize 1 >"$T/log" 2>&1 && pg_start "$A" >>"$T/log" 2>&1 || bail "no server: $(tail -n 3 "$T/log")"
+pg_as env PGUSER=postgres "$PG_BIN/pgbench" -h "$A" -p "$(pg_port "$A")" -i -q -s 1 postgres >>"$T/log" 2>&1
+pg_sql "$A" "CREATE TABLE steps (n int PRIMARY KEY)"
+configure "$A"
+cat >>"$T/conf" <<-CONF
+	[log_copier]
+	interval = 1s
+	[group.orders]
+	engine = postgresql
+	[group.orders.copy.pg1]
+	host = $A
+	port = $(pg_port "$A")
+	user = postgres
+CONF
+"$holdfast" --config "$T/conf" log-copier orders >"$T/copier" 2>&1 &
+copier=$!
+at_end '[ -z "$copier" ] || kill -9 "$copier" 2>/dev/null'
+copies() { [ "$(pg_sql "$A" "SELECT count(*) FROM pg_stat_replication")" = 1 ]; }
+check 'the log copier copies' until_true 30 copies
+STEP=0
+load "$A"
+steps "$A" 2
+hf --config "$T/conf" backup --writer postgresql --json
+check 'a backup meanwhile' exits 0
+COPIED_BASE=$(value 'last.point')
+steps "$A" 4
+unload
+sent() { # what was committed last is there: while nothing is, time goes on
+	hf --config "$T/conf" restore --group orders --target-time "${TIME[STEP]}" --to "$T/sent/data" --json
+	rm -rf "$T/sent"
+	[ "$code" -eq 0 ]
+}
+check 'what was committed last is in the repository within seconds' until_true 20 sent
+moment 'while it copies' 5 --group orders --target-time "${TIME[5]}"
+check 'while it copies: from its backup' json "last.point == \"$COPIED_BASE\""
+gone
+kill "$copier" && wait "$copier" 2>/dev/null
+copier=
+moment 'after it' "$STEP" --group orders --target-end
 gone
 pg_drop "$A"
 
