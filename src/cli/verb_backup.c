@@ -265,6 +265,17 @@ open_agent(void *arg, const char *agent, struct guest **ret, struct error *err)
 	return guest_open_url(m->cli, agent, m->log.events, ret, err);
 }
 
+static void
+stored(void *arg, const struct group_backup_result *r)
+{
+	const struct making *m = arg;
+
+	if (r->type == BACKUP_LOG)
+		backuplog_end_logs(&m->log, r->logs.id_text);
+	else
+		backuplog_end(&m->log, OK, &r->backup, NULL);
+}
+
 static int
 backup_group(struct making *m, struct error *err)
 {
@@ -282,6 +293,7 @@ backup_group(struct making *m, struct error *err)
 		.open_guest = open_agent,
 		.open_arg = m,
 		.note = note,
+		.stored = stored,
 		.note_arg = m,
 	};
 	struct group_backup_result result = {0};
@@ -295,12 +307,10 @@ backup_group(struct making *m, struct error *err)
 	backuplog_begin(&m->log, &m->job);
 	r = group_backup_run(m->opened.repo, &order, &result, err);
 	progress_view_stop(STEAL_PTR(m->view));
-	if (r == OK && result.type == BACKUP_LOG)
-		backuplog_end_logs(&m->log, result.logs.id_text);
-	else
+	if (r < 0) {
 		backuplog_end(&m->log, r, &result.backup, err);
-	if (r < 0)
 		return r;
+	}
 	if (result.type == BACKUP_LOG)
 		return backup_report_logs(m->cli, m->log.job, m->group, &result, err);
 	return backup_report(m->cli, m->log.job, &result.backup, &result, &m->progress, err);

@@ -19,6 +19,7 @@
 #include "cli/cli.h"
 #include "cli/guest.h"
 #include "cli/jobid.h"
+#include "cli/joblog.h"
 #include "cli/out.h"
 #include "cli/paths.h"
 #include "cli/printable.h"
@@ -158,6 +159,55 @@ report_step(const struct test *t, enum step step, uint64_t began_ns, const struc
 	json_decref(writers);
 }
 
+/* How it was left by its last backup: NULL if nothing is known. */
+static json_t *
+kept_of(const struct test *t, const json_t *kept, const char *name)
+{
+	struct writer_status status;
+	struct error ignored;
+	const json_t *one;
+	size_t i;
+
+	if (!t->guest->ops->elsewhere)
+		return writer_status_load(joblog_dir(t->cli), name, &status) > 0
+			       ? writer_status_json(&status)
+			       : NULL;
+	json_array_foreach(kept, i, one)
+	{
+		if (writer_status_from_json(one, &status, &ignored) == OK &&
+		    strcmp(status.name, name) == 0)
+			return writer_status_json(&status);
+	}
+	return NULL;
+}
+
+/* A writer that was only asked who it is has done nothing yet: its state and last error are those that its last
+ * backup left, as 'holdfast writers' has them. */
+static void
+add_kept(struct test *t, json_t *writers)
+{
+	static const char *const fields[] = {"state", "state_number", "last_error", "error"};
+	CLEAN(json_done) json_t *reply = NULL;
+	struct error ignored;
+	json_t *writer;
+	size_t i;
+
+	if (t->guest->ops->elsewhere &&
+	    guest_remote_call(t->guest, "GatherWriterStatus", NULL, &reply, &ignored) < 0)
+		return;
+	json_array_foreach(writers, i, writer)
+	{
+		const char *name = json_string_value(json_object_get(writer, "name"));
+		CLEAN(json_done) json_t *kept = NULL;
+
+		if (name == NULL || json_is_object(json_object_get(writer, "error")))
+			continue;
+		kept = kept_of(t, json_object_get(reply, "Writers"), name);
+		for (size_t k = 0; kept != NULL && k < ARRAY_SIZE(fields); k++)
+			(void)json_object_set(writer, fields[k], json_object_get(kept, fields[k]));
+	}
+}
+
 /* Steps ----------------------------------------------------------------------------------------- */
 
 static int
@@ -179,6 +229,7 @@ gather(struct test *t, json_t **ret, struct error *err)
 		*err = status.last_error;
 		return err->code;
 	}
+	add_kept(t, *ret);
 	return OK;
 }
 

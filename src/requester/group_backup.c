@@ -425,6 +425,8 @@ group_backup_run(struct repo *repo, const struct group_backup_order *order,
 		c.tries++;
 	}
 	result.tries = c.tries;
+	if (order->stored != NULL)
+		order->stored(order->note_arg, &result);
 	truncate_logs(&c, &result);
 	*ret = result;
 	return OK;

@@ -28,6 +28,19 @@
 
 struct eventlog;
 
+struct group_backup_result {
+	enum backup_type type;
+	struct backup_result backup; /* of any type but BACKUP_LOG */
+	struct log_backup_result logs; /* of BACKUP_LOG */
+	char copy[GROUP_NAME_MAX + 1], active[GROUP_NAME_MAX + 1];
+	bool passive; /* the copy was */
+	unsigned tries,
+		reopened; /* how many it took; how often the context was lost and came back */
+	char truncated[640]; /* what became of the logs, in a sentence; "" of a copy backup */
+	struct error
+		truncation; /* code OK: nothing went wrong with that. The restore point is good anyway */
+};
+
 struct group_backup_order {
 	const struct group *group;
 	/* guest, host, watch and order.writers are set by the recipe; order.paths are none. order.job names all
@@ -44,20 +57,9 @@ struct group_backup_order {
 	/* A line for people that stays on the screen: which copy was chosen and why, what is waited for. From any
 	 * thread. May be NULL. */
 	void (*note)(void *arg, const char *text);
+	/* The restore point is stored; logs may be let go of after it. With note_arg. May be NULL. */
+	void (*stored)(void *arg, const struct group_backup_result *r);
 	void *note_arg;
-};
-
-struct group_backup_result {
-	enum backup_type type;
-	struct backup_result backup; /* of any type but BACKUP_LOG */
-	struct log_backup_result logs; /* of BACKUP_LOG */
-	char copy[GROUP_NAME_MAX + 1], active[GROUP_NAME_MAX + 1];
-	bool passive; /* the copy was */
-	unsigned tries,
-		reopened; /* how many it took; how often the context was lost and came back */
-	char truncated[640]; /* what became of the logs, in a sentence; "" of a copy backup */
-	struct error
-		truncation; /* code OK: nothing went wrong with that. The restore point is good anyway */
 };
 
 CHECKED int group_backup_run(struct repo *repo, const struct group_backup_order *order,
