@@ -20,6 +20,7 @@
 struct context;
 struct eventlog;
 
+/* Everything is lent, for as long as the context lives. */
 struct context_order {
 	const struct group *group;
 	const struct group_copy *active,
@@ -31,6 +32,9 @@ struct context_order {
 	 * the context's threads. May be NULL. */
 	void (*note)(void *arg, const char *text);
 	void *note_arg;
+	/* Set to true, before that is reported, if what opening or the backup fails of is the passive copy:
+	 * another may do better. May be NULL. */
+	bool *passive_at_fault;
 };
 
 /* What was true at a moment; for the restore point and for showing. */

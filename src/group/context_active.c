@@ -19,14 +19,11 @@ name_of(const struct context *c)
 static void
 put_away(struct context *c, enum err code)
 {
-	const struct group *g = c->order.group;
-	bool over = !context_policy_may_return(code);
-
-	if (code == ERR_TIMEOUT)
+	if (context_policy_may_return(code))
 		c->silent = STEAL_PTR(c->session);
 	else
 		c->engine->session_close(STEAL_PTR(c->session),
-					 clock_boot_ns() + (over ? g->heartbeat_timeout_ns : 0));
+					 clock_boot_ns() + c->order.group->heartbeat_timeout_ns);
 }
 
 static int

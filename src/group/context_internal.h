@@ -31,6 +31,8 @@ struct context {
 
 	/* Of the passive copy's; both NULL if the active one is backed up. */
 	struct engine_watch *watch;
+	char watch_address[ENGINE_ADDRESS_MAX];
+	char source[ENGINE_TEXT_MAX]; /* what it copied from, when last seen */
 	struct passive_policy seen;
 	struct context_link *passive;
 };

@@ -2,10 +2,10 @@
 
 /* The eye on the passive copy: is it still one, and does its log copier work? */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/eventlog.h"
+#include "base/text.h"
 #include "group/context_internal.h"
 
 static const char *
@@ -18,21 +18,22 @@ name_of(const struct context *c)
 static void
 tell_copier_lost(struct context *c, const struct watch_facts *f)
 {
-	char why[256], at[ENGINE_POSITION_MAX];
+	char why[384], at[ENGINE_POSITION_MAX];
 	const struct group_copy *a = c->order.active;
+	const char *from = c->source[0] != 0 ? c->source : "the active copy";
 
 	c->engine->position_text(f->received, at);
 	if (f->receiving)
-		(void)snprintf(why, sizeof(why),
-			       "nothing was heard from %s for %" PRIu64
-			       " s, though it has more; received up to %s",
-			       f->source[0] != 0 ? f->source : a->name, f->silent_ns / NS_PER_S,
-			       at);
+		(void)text_printf(why, sizeof(why),
+				  "nothing was heard from %s for %" PRIu64
+				  " s, though there is more; received up to %s",
+				  from, f->silent_ns / NS_PER_S, at);
 	else
-		(void)snprintf(why, sizeof(why),
-			       "no connection to the active copy; received up to %s. The reason is "
-			       "in the log of the server of %s",
-			       at, name_of(c));
+		(void)text_printf(
+			why, sizeof(why),
+			"no connection to %s; received up to %s. The reason is in the log "
+			"of the server of %s",
+			from, at, name_of(c));
 	(void)pthread_mutex_lock(&c->lock);
 	c->copier_lost++;
 	(void)pthread_mutex_unlock(&c->lock);
@@ -60,6 +61,8 @@ judge(struct context *c, const struct watch_facts *f, struct error *err)
 {
 	uint32_t before = c->seen.timeline;
 
+	if (f->source[0] != 0)
+		(void)text_printf(c->source, sizeof(c->source), "%s", f->source);
 	switch (context_policy_passive(&c->seen, f, context_end(c), clock_boot_ns())) {
 	case PASSIVE_SAME:
 		return OK;
@@ -84,6 +87,13 @@ judge(struct context *c, const struct watch_facts *f, struct error *err)
 	return error_set(err, ERR_INTERNAL, "unknown news");
 }
 
+static void
+blame(struct context *c)
+{
+	if (c->order.passive_at_fault != NULL)
+		*c->order.passive_at_fault = true;
+}
+
 static int
 beat(void *arg, uint64_t deadline_ns, struct error *err)
 {
@@ -93,8 +103,11 @@ beat(void *arg, uint64_t deadline_ns, struct error *err)
 
 	if (rc == OK)
 		rc = judge(c, &f, err);
-	if (rc < 0)
-		c->engine->watch_close(STEAL_PTR(c->watch));
+	if (rc == OK)
+		return OK;
+	c->engine->watch_close(STEAL_PTR(c->watch));
+	if (!context_policy_may_return((enum err)rc))
+		blame(c);
 	return rc;
 }
 
@@ -102,10 +115,14 @@ static int
 reopen(void *arg, uint64_t deadline_ns, struct error *err)
 {
 	struct context *c = arg;
-	int rc = c->engine->watch_open(c->order.group, c->order.passive, deadline_ns, &c->watch,
-				       err);
+	int rc = c->engine->watch_open(c->order.group, c->order.passive, c->watch_address,
+				       deadline_ns, &c->watch, err);
 
-	return rc < 0 ? rc : beat(arg, deadline_ns, err);
+	if (rc < 0)
+		return rc;
+	(void)text_printf(c->watch_address, sizeof(c->watch_address), "%s",
+			  c->engine->watch_address(c->watch));
+	return beat(arg, deadline_ns, err);
 }
 
 static void
@@ -134,8 +151,9 @@ over(void *arg, const struct error *why, uint64_t away_ns)
 static void
 expired(void *arg, uint64_t silent_ns, const struct error *last, struct error *err)
 {
-	const struct context *c = arg;
+	struct context *c = arg;
 
+	blame(c);
 	context_expired(c, name_of(c), silent_ns, last, err);
 	(void)error_hint(err,
 			 "look at the network between here and %s, and at its server; repeat "
@@ -161,7 +179,10 @@ context_passive_open(struct context *c, const struct log_range *range, struct er
 		return OK;
 	c->seen.timeline = range->timeline;
 	rc = reopen(c, context_open_deadline(c->order.group), err);
-	return rc < 0 ? (int)error_prefix(err, "watch the copy that is backed up") : OK;
+	if (rc == OK)
+		return OK;
+	blame(c);
+	return error_prefix(err, "watch the copy that is backed up");
 }
 
 int

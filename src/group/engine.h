@@ -20,6 +20,7 @@
 
 enum {
 	ENGINE_TEXT_MAX = 128,
+	ENGINE_ADDRESS_MAX = 64,
 	ENGINE_POSITION_MAX = 24,
 	ENGINE_LOG_NAME_MAX = 32,
 	ENGINE_CONTEXTS_MAX = 8,
@@ -96,8 +97,8 @@ struct engine_session; /* the backup context's, on the active copy */
  */
 struct engine_mark {
 	char token[ENGINE_TEXT_MAX]; /* finds what is left of the session in the server */
-	char address
-		[64]; /* where the server was: nobody has to be asked for it again. "" on a socket */
+	/* Where the server was: nobody has to be asked for it again. "" on a socket. */
+	char address[ENGINE_ADDRESS_MAX];
 	char identity[32]; /* of the database */
 	uint32_t timeline;
 	uint64_t pinned; /* logs from here on are held, as long as the session is */
@@ -168,9 +169,12 @@ struct engine {
 			     const struct engine_mark *mark, uint64_t deadline_ns,
 			     struct error *err);
 
-	/* An eye on the passive copy. Failures of ask: ERR_DB_SESSION_LOST, ERR_TIMEOUT: open another. */
+	/* An eye on the passive copy. address: "" if it is not known. Failures of ask: ERR_DB_SESSION_LOST, ERR_TIMEOUT: open another. */
 	int (*watch_open)(const struct group *g, const struct group_copy *passive,
-			  uint64_t deadline_ns, struct engine_watch **ret, struct error *err);
+			  const char *address, uint64_t deadline_ns, struct engine_watch **ret,
+			  struct error *err);
+	/* Where it was found, for the next watch_open; as engine_mark.address. */
+	const char *(*watch_address)(const struct engine_watch *w);
 	int (*watch_ask)(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret,
 			 struct error *err);
 	void (*watch_close)(struct engine_watch *w); /* NULL is fine */

@@ -71,8 +71,7 @@ meet(struct engine_session *s, uint64_t deadline_ns, struct error *err)
 	if (m->timeline == 0 || s->segment_bytes == 0)
 		return error_set(err, ERR_PROTOCOL, "%s: its answer has another form",
 				 s->d.copy->name);
-	(void)snprintf(m->address, sizeof(m->address), "%s",
-		       PQhostaddr(pgconn_pq(s->d.c)) != NULL ? PQhostaddr(pgconn_pq(s->d.c)) : "");
+	(void)snprintf(m->address, sizeof(m->address), "%s", dialog_address(&s->d));
 	return OK;
 }
 

@@ -127,6 +127,14 @@ dialog_open(struct dialog *d, const struct group *g, const struct group_copy *co
 	return rc;
 }
 
+const char *
+dialog_address(const struct dialog *d)
+{
+	const char *address = PQhostaddr(pgconn_pq(d->c));
+
+	return address != NULL ? address : "";
+}
+
 void
 dialog_close(struct dialog *d)
 {

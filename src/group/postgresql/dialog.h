@@ -33,6 +33,8 @@ CHECKED int dialog_ask(struct dialog *d, const char *sql, size_t n, const char *
 /* The same, any number of rows. */
 CHECKED int dialog_rows(struct dialog *d, const char *sql, size_t n, const char *const *params,
 			int fields, uint64_t deadline_ns, PGresult **ret, struct error *err);
+/* Of the server; "" on a socket. */
+const char *dialog_address(const struct dialog *d);
 void dialog_close(struct dialog *d); /* safe on zeros */
 
 #endif

@@ -36,6 +36,7 @@ const struct engine engine_postgresql = {
 	.session_close = channel_close,
 	.session_clear = channel_clear,
 	.watch_open = watch_open,
+	.watch_address = watch_address,
 	.watch_ask = watch_ask,
 	.watch_close = watch_close,
 	.logs = &log_source_postgresql,

@@ -34,27 +34,35 @@ static const char watch_sql[] =
 enum { WATCH_FIELDS = 8 };
 
 int
-watch_open(const struct group *g, const struct group_copy *passive, uint64_t deadline_ns,
-	   struct engine_watch **ret, struct error *err)
+watch_open(const struct group *g, const struct group_copy *passive, const char *address,
+	   uint64_t deadline_ns, struct engine_watch **ret, struct error *err)
 {
 	struct engine_watch *w = calloc(1, sizeof(*w));
 	char application[DIALOG_APPLICATION_MAX];
+	const struct dialog_order order = {
+		.application = application,
+		.hostaddr = address,
+		.lease_ns = g->context_lease_ns,
+	};
 	int rc;
 
 	if (w == NULL)
 		return error_no_memory(err);
 	(void)text_printf(application, sizeof(application), "holdfast watch %s %s", g->name,
 			  passive->name);
-	rc = dialog_open(
-		&w->d, g, passive,
-		&(struct dialog_order){.application = application, .lease_ns = g->context_lease_ns},
-		deadline_ns, err);
+	rc = dialog_open(&w->d, g, passive, &order, deadline_ns, err);
 	if (rc < 0) {
 		watch_close(w);
 		return rc;
 	}
 	*ret = w;
 	return OK;
+}
+
+const char *
+watch_address(const struct engine_watch *w)
+{
+	return dialog_address(&w->d);
 }
 
 static uint64_t

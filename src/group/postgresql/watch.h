@@ -6,8 +6,9 @@
 
 #include "group/engine.h"
 
-CHECKED int watch_open(const struct group *g, const struct group_copy *passive,
+CHECKED int watch_open(const struct group *g, const struct group_copy *passive, const char *address,
 		       uint64_t deadline_ns, struct engine_watch **ret, struct error *err);
+const char *watch_address(const struct engine_watch *w);
 CHECKED int watch_ask(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret,
 		      struct error *err);
 void watch_close(struct engine_watch *w);
