@@ -103,8 +103,7 @@ pg_sql "$V/a" "CREATE TABLE t TABLESPACE ts1 AS SELECT g, repeat('x', 100) AS pa
 pg_sql "$V/a" "CREATE INDEX ON t (g); CREATE UNLOGGED TABLE u AS SELECT g FROM generate_series(1, 50000) g"
 pg_sql "$V/a" "CHECKPOINT"
 unlogged=$(pg_sql "$V/a" "SELECT pg_relation_filepath('u')")
-pg_as "$PG_BIN/pgbench" -n -c 3 -T 12 -h "$V/a" -p "$(pg_port "$V/a")" -U postgres postgres >/dev/null 2>&1 &
-bench=$!
+load 3 "$V/a"
 feed "$V/a"
 snap() { btrfs -q subvolume snapshot -r "$V" "$T/b/snap" >/dev/null; }
 through_snapshot() { w_where() { echo "${1/#"$V"/$T\/b\/snap}"; }; }
@@ -114,7 +113,7 @@ check "start" w_start "$(settings "$V/a")"
 check "identify" eval 'w_say identify && w_is 1'
 check "says where the cluster's folders are" test "$(w_get '.paths | sort | join(" ")')" = "$V/a/data $V/ts one $V/wal"
 w_say prepare-backup
-sleep 2 # something has to have happened
+feed_on 200 # something has to have happened
 wanted=$(wanted_checkpoints "$V/a")
 w_say abort && w_say identify
 check "events around an atomic snapshot" eval 'events btrfs true "[\"$V\"]" snap && w_is 5'
@@ -131,7 +130,7 @@ pg_sql "$V/a" "CREATE TABLE later AS SELECT 1; CHECKPOINT"
 for _ in 1 2 3; do
 	pg_sql "$V/a" "SELECT pg_switch_wal(); CHECKPOINT" >/dev/null
 done
-wait "$bench"
+load_end "$V/a"
 stop_feed "$V/a"
 check "it went on meanwhile" test "$(last_acked)" -gt $((AFTER + 1))
 pg_stop "$V/a" immediate
@@ -235,11 +234,10 @@ check "and the next backup is good" eval 'events btrfs true "[\"$V\"]" true && w
 w_end
 
 # --- backup mode until the snapshot ------------------------------------------------------------------------
-pg_as "$PG_BIN/pgbench" -n -c 2 -T 4 -h "$V/a" -p "$(pg_port "$V/a")" -U postgres postgres >/dev/null 2>&1 &
-bench=$!
+load 2 "$V/a"
 feed "$V/a"
 slow() { # as two subvolumes would be: one part, then the other
-	btrfs -q subvolume snapshot -r "$V" "$T/b/snap" >/dev/null && sleep 1
+	btrfs -q subvolume snapshot -r "$V" "$T/b/snap" >/dev/null && feed_on 50
 }
 w_start "$(settings "$V/a")" && w_say identify
 check "events around a snapshot of several instants" eval 'events btrfs false "[\"$V\"]" slow && w_is 5'
@@ -249,7 +247,7 @@ at_snapshot=$(last_acked)
 for _ in 1 2 3 4; do
 	pg_sql "$V/a" "SELECT pg_switch_wal(); CHECKPOINT" >/dev/null
 done
-wait "$bench"
+load_end "$V/a"
 stop_feed "$V/a"
 through_snapshot
 check "the copy, from the snapshot" w_copy "$T/r/data" "$T/r"
@@ -272,12 +270,11 @@ live
 pg_standby "$V/s" "$V/a" "--tablespace-mapping=$V/ts one=$V/ts two" && rm -f "$V/s/data/pg_wal/archive_status"/* &&
 	pg_start "$V/s" || not_ok "the standby starts"
 feed "$V/a"
-for _ in $(seq 100); do
-	[ "$(pg_sql "$V/s" "SELECT count(*) FROM feed")" -gt 100 ] && break
-	sleep 0.1
-done
+fed() { [ "$(pg_sql "$V/s" "SELECT count(*) FROM feed")" -gt "$1" ]; }
+await_fed() { for _ in $(seq 600); do fed "$1" && return; sleep 0.1; done; }
+await_fed 100
 pg_sql "$V/s" CHECKPOINT
-sleep 1
+await_fed $(($(pg_sql "$V/s" "SELECT count(*) FROM feed") + 100))
 w_start "$(settings "$V/s")" && w_say identify
 replayed() { pg_sql "$V/s" "SELECT max(n) FROM feed"; }
 standby_snap() { REPLAYED=$(replayed) && snap; }
@@ -313,10 +310,9 @@ if loop_possible xfs && loop_new "$T/x" xfs 500 "$T/b/x.img" && chown "$PG_USER"
 	pg_tablespace "$T/x/a" ts1 "$T/x/ts"
 	pg_as "$PG_BIN/pgbench" -q -i -s 2 -h "$T/x/a" -p "$(pg_port "$T/x/a")" -U postgres postgres 2>/dev/null
 	pg_sql "$T/x/a" "CREATE TABLE t TABLESPACE ts1 AS SELECT 1 AS g; CHECKPOINT"
-	pg_as "$PG_BIN/pgbench" -n -c 2 -T 8 -h "$T/x/a" -p "$(pg_port "$T/x/a")" -U postgres postgres >/dev/null 2>&1 &
-	bench=$!
+	load 2 "$T/x/a"
 	feed "$T/x/a"
-	sleep 1
+	feed_on 100
 	frozen_copy() {
 		local r
 		loop_arm "$T/x" 10 && sync -f "$T/x" && fsfreeze -f "$T/x" || return 1
@@ -350,7 +346,7 @@ if loop_possible xfs && loop_new "$T/x" xfs 500 "$T/b/x.img" && chown "$PG_USER"
 	check "reflink: backup mode is over" method_is "backup mode until the snapshot" "one instant"
 	w_where() { sed "s|^$T/x/|&clone-|" <<<"$1"; }
 	check "reflink: the copy" w_copy "$T/r/data" "$T/r"
-	wait "$bench"
+	load_end "$T/x/a"
 	stop_feed "$T/x/a"
 	check "reflink: its logs" finish_copy "$T/r"
 	w_end
