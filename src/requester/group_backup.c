@@ -45,6 +45,7 @@ struct attempt {
 	struct group_facts facts;
 	struct guest *guest;
 	struct context *context;
+	bool passive_at_fault; /* its context says so */
 	bool copying; /* the copy's host is at work: what fails is likely its */
 };
 
@@ -205,6 +206,7 @@ open_context(struct attempt *a, struct error *err)
 		.job = c->order->job.order.job,
 		.note = context_note,
 		.note_arg = c,
+		.passive_at_fault = &a->passive_at_fault,
 	};
 
 	phase(c, "opening the backup context on %s", a->facts.active->name);
@@ -304,7 +306,7 @@ try_once(struct course *c, struct group_backup_result *ret, struct error *err)
 	if (r == OK)
 		r = copy(&a, &ret->backup, err);
 	if (r < 0) {
-		if (a.copying && retry_blames_copy(err))
+		if ((a.copying && retry_blames_copy(err)) || a.passive_at_fault)
 			retry_blame(&c->history, a.facts.copy->name);
 		return still_there(&a, err);
 	}
