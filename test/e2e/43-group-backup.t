@@ -46,6 +46,9 @@ hf backup --group orders --type incremental --json
 check 'an incremental one' exits 0
 check 'goes on from the full one, not the copy' record "$(point)" ".backup_type == \"incremental\" and .base == \"$first\""
 check 'and stores less than a tenth' summary '.bytes_new * 10 < .bytes'
+hf backup --group orders --type log --json
+check 'the logs alone' exits 0
+check 'say from where to where' summary '.backup_type == "log" and .from != .to and .active == "pg1"'
 last=$(point)
 fails 'differential: refused' 1 'differential' backup --group orders --type differential
 fails 'nonsense: refused' 1 'no type' backup --group orders --type everything
