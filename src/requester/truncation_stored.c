@@ -49,30 +49,19 @@ is_base(const struct point *p)
 	       p->consistency == CONSISTENCY_APPLICATION;
 }
 
-/* Where the logs of a component begin: as its writer said, or as its pages were judged by. 0: unknown. */
-static uint64_t
-start_of_component(const struct engine *engine, const json_t *component)
-{
-	const char *text = text_of(json_object_get(component, "metadata"), "start_lsn");
-	uint64_t position;
-
-	if (text[0] != 0 && engine->position_parse(text, &position))
-		return position;
-	return number_of(json_object_get(component, "pages"), "start_lsn");
-}
-
+/* Where the logs begin that it needs, as its writer said; 0: unknown. */
 static uint64_t
 start_of(const struct engine *engine, const struct point *p)
 {
 	uint64_t least = 0;
 
 	for (size_t i = 0; i < p->n_roots; i++) {
+		const json_t *component = p->roots[i].component;
 		uint64_t start;
 
-		if (p->roots[i].component == NULL)
+		if (component == NULL)
 			continue;
-		start = start_of_component(engine, p->roots[i].component);
-		if (start == 0)
+		if (!engine->position_parse(text_of(component, "start_lsn"), &start) || start == 0)
 			return 0;
 		least = least == 0 ? start : MIN(least, start);
 	}

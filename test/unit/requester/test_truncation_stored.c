@@ -71,10 +71,10 @@ static struct point *
 add_base(struct history *h, const char *type, uint64_t start, int timeline)
 {
 	char text[WALRANGE_LSN_LEN + 1];
-	struct point *p = add_point(
-		h, json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:{s:s}}}", "type", type, "group", "name",
-			     name_group, "identity", identity, "timeline", timeline, "component",
-			     "metadata", "start_lsn", walrange_format_lsn(start * MIB, text)));
+	struct point *p = add_point(h, json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:s}}", "type", type,
+						 "group", "name", name_group, "identity", identity,
+						 "timeline", timeline, "component", "start_lsn",
+						 walrange_format_lsn(start * MIB, text)));
 
 	p->roots->component = json_object_get(p->json, "component");
 	return p;
@@ -188,7 +188,7 @@ of_another_timeline(void **state)
 }
 
 static void
-by_its_pages(void **state)
+without_a_beginning(void **state)
 {
 	struct history *h = *state;
 	struct point *p = add_base(h, "full", 10, 1);
@@ -196,8 +196,7 @@ by_its_pages(void **state)
 	json_object_clear(p->roots->component);
 	expect(h, 5, 0, true, 0, false);
 	assert_non_null(strstr(h->found.what.base_why, "does not say"));
-	json_object_set_new(p->roots->component, "pages",
-			    json_pack("{s:I}", "start_lsn", (json_int_t)(12 * MIB)));
+	add_base(h, "full", 12, 1);
 	expect(h, 5, 12, true, 0, false);
 }
 
@@ -290,7 +289,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(nothing_stored, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_newest_base, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_another_timeline, setup, teardown),
-		cmocka_unit_test_setup_teardown(by_its_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_beginning, setup, teardown),
 		cmocka_unit_test_setup_teardown(logs_after_a_base, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_backup_leaves_no_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(logs_over_a_promotion, setup, teardown),
