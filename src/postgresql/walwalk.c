@@ -26,12 +26,14 @@ enum {
 	PAGE_MAGIC_HIGH = 0xd1,
 	RECORD_HEADER = 24,
 	RECORD_CRC_AT = 20,
-	RECORD_KEPT = RECORD_HEADER + 256,
+	RECORD_KEPT = RECORD_HEADER + 64 + WALWALK_NAME_MAX,
 	RECORD_MAX = 1 << 30,
 	RMGR_XLOG = 0,
 	RMGR_TRANSACTION = 1,
+	RMGR_TABLESPACE = 5,
 	XLOG_SWITCH = 0x40,
 	XLOG_RESTORE_POINT = 0x70,
+	TABLESPACE_CREATE = 0x00,
 	TRANSACTION_OPERATION = 0x70,
 	BLOCK_DATA_SHORT = 255,
 	BLOCK_DATA_LONG = 254,
@@ -106,6 +108,8 @@ kind_of(uint8_t manager, uint8_t info)
 {
 	if (manager == RMGR_XLOG && (info & 0xf0) == XLOG_RESTORE_POINT)
 		return WALWALK_RESTORE_POINT;
+	if (manager == RMGR_TABLESPACE && (info & 0xf0) == TABLESPACE_CREATE)
+		return WALWALK_TABLESPACE;
 	if (manager != RMGR_TRANSACTION)
 		return WALWALK_OTHER;
 	switch (info & TRANSACTION_OPERATION) {
@@ -120,27 +124,33 @@ kind_of(uint8_t manager, uint8_t info)
 	}
 }
 
+static void
+take_name(struct walwalk_record *r, struct slice data)
+{
+	size_t n = MIN(data.n, sizeof(r->name) - 1);
+
+	memcpy(r->name, data.p, n);
+	r->name[strnlen(r->name, n)] = '\0';
+}
+
 /* What the whole record says. */
 static void
 understand(const struct walwalk *w, struct walwalk_record *r)
 {
 	size_t kept = MIN(w->record_total, (uint32_t)RECORD_KEPT);
+	enum walwalk_kind kind = kind_of(w->kept[17], w->kept[16]);
+	size_t skip = kind == WALWALK_TABLESPACE ? 4 : 8; /* its number; or the time */
 	struct slice data;
 
-	r->kind = kind_of(w->kept[17], w->kept[16]);
-	if (r->kind == WALWALK_OTHER)
+	if (kind == WALWALK_OTHER ||
+	    !main_data(SLICE(w->kept + RECORD_HEADER, kept - RECORD_HEADER), &data) ||
+	    data.n < skip)
 		return;
-	if (!main_data(SLICE(w->kept + RECORD_HEADER, kept - RECORD_HEADER), &data) || data.n < 8) {
-		r->kind = WALWALK_OTHER;
-		return;
-	}
-	r->time_ns = (le64_get(data.p) + EPOCH_US) * 1000;
-	if (r->kind == WALWALK_RESTORE_POINT) {
-		size_t n = MIN(data.n - 8, sizeof(r->name) - 1);
-
-		memcpy(r->name, data.p + 8, n);
-		r->name[strnlen(r->name, n)] = '\0';
-	}
+	r->kind = kind;
+	if (kind != WALWALK_TABLESPACE)
+		r->time_ns = (le64_get(data.p) + EPOCH_US) * 1000;
+	if (kind == WALWALK_TABLESPACE || kind == WALWALK_RESTORE_POINT)
+		take_name(r, SLICE(data.p + skip, data.n - skip));
 }
 
 static bool

@@ -24,16 +24,17 @@ enum walwalk_kind {
 	WALWALK_COMMIT, /* of prepared transactions, too */
 	WALWALK_ABORT,
 	WALWALK_RESTORE_POINT, /* pg_create_restore_point() */
+	WALWALK_TABLESPACE, /* one was created: recovery creates it again, at the same place */
 };
 
-enum { WALWALK_NAME_MAX = 64 };
+enum { WALWALK_NAME_MAX = 1024 };
 
 struct walwalk_record {
 	uint64_t lsn; /* where it begins */
 	uint64_t end; /* where the next one may begin */
 	enum walwalk_kind kind;
-	uint64_t time_ns; /* wall clock of the server; but for WALWALK_OTHER */
-	char name[WALWALK_NAME_MAX]; /* RESTORE_POINT */
+	uint64_t time_ns; /* wall clock of the server: COMMIT, ABORT, RESTORE_POINT */
+	char name[WALWALK_NAME_MAX]; /* RESTORE_POINT: its name; TABLESPACE: its folder */
 };
 
 /* 1: enough, the walk is over; 0: go on. */

@@ -20,7 +20,7 @@ SEGMENT=1048576
 LOAD=
 stop_all() {
 	[ -z "$LOAD" ] || kill "$LOAD" 2>/dev/null
-	for dir in "$A" "$T"/r* "$T/v/pg/a"; do
+	for dir in "$A" "$T"/r* "$T/s" "$T/v/pg/a"; do
 		[ ! -f "$dir/data/postmaster.pid" ] || pg_stop "$dir" immediate >/dev/null 2>&1
 	done
 	! mountpoint -q "$T/v" || loop_end "$T/v"
@@ -349,10 +349,33 @@ check 'what was committed last is in the repository within seconds' until_true 2
 moment 'while it copies' 5 --group orders --target-time "${TIME[5]}"
 check 'while it copies: from its backup' json "last.point == \"$COPIED_BASE\""
 gone
+
+# From a backup of a standby, and no further than a tablespace that recovery would share with the original.
+S=$T/s
+pg_standby "$S" "$A" >>"$T/log" 2>&1 && pg_start "$S" >>"$T/log" 2>&1 || bail "no standby: $(tail -n 3 "$T/log")"
+pg_sql "$A" CHECKPOINT
+load "$A"
+steps "$A" 1
+hf --config "$T/conf" --option writer.postgresql.host="$S" backup --writer postgresql --json
+check 'a backup of a standby' exits 0
+STANDBY_BASE=$(value 'last.point')
+steps "$A" 3
+unload
+pg_stop "$S" fast
+pg_tablespace "$A" side "$T/side"
 kill "$copier" && wait "$copier" 2>/dev/null
 copier=
-moment 'after it' "$STEP" --group orders --target-end
+moment 'from a standby' $((STEP - 1)) --group orders --target-time "${TIME[STEP - 1]}"
+check 'from a standby: that backup' json "last.point == \"$STANDBY_BASE\""
 gone
+moment 'after the log copier has ended' "$STEP" --group orders --target-lsn "${LSN[STEP]}"
+gone
+restore --group orders --target-end
+check 'a tablespace that is in use: refused' exits 1
+check 'and named' grep -qF "a tablespace was created in '$T/side'" "$T/out"
+check 'and not made to recover' test ! -e "$B/data/recovery.signal"
+gone
+pg_drop "$S"
 pg_drop "$A"
 
 # --- an image, made without backup mode, as the base ----------------------------------------------------------

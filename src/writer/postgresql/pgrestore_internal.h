@@ -8,6 +8,7 @@
  *	pgrestore_logs.c	after: pg_wal
  *	pgrestore_spaces.c	after: where the tablespaces are
  *	pgrestore_recovery.c	before and after: to which moment the server recovers
+ *	pgrestore_replay.c	after: what its logs would do outside of the folder
  */
 #ifndef HF_POSTGRESQL_PGRESTORE_INTERNAL_H
 #define HF_POSTGRESQL_PGRESTORE_INTERNAL_H
@@ -62,6 +63,13 @@ CHECKED int pgrestore_recovery_check(const json_t *recovery, const struct pgrest
 				     struct error *err);
 /* The last step: it makes the server recover. */
 CHECKED int pgrestore_recovery(const struct pgrestore_finishing *f, struct error *err);
+
+/* ---- pgrestore_replay.c ----------------------------------------------------------------------- */
+
+/* Would recovery, up to `position` (UINT64_MAX: all of it), create a tablespace where there is one already?
+ * dir: of the logs. ERR_TARGET. */
+CHECKED int pgrestore_replay(const struct pgrestore_finishing *f, int dir, uint64_t position,
+			     struct error *err);
 
 /* ---- pgrestore_logs.c, pgrestore_spaces.c ----------------------------------------------------- */
 

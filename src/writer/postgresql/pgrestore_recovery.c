@@ -204,6 +204,8 @@ pgrestore_recovery(const struct pgrestore_finishing *f, struct error *err)
 		return error_sys(err, ERR_TARGET, "open '%s/" FOLDER "'", f->r->target);
 	rc = check_logs(f, dir, err);
 	if (rc == OK)
+		rc = pgrestore_replay(f, dir, r.to_position ? r.position : UINT64_MAX, err);
+	if (rc == OK)
 		rc = fs_write_file(dir, "end", SLICE(end_script, sizeof(end_script) - 1), 0600,
 				   err);
 	if (rc == OK)

@@ -20,7 +20,7 @@
 #include "base/le.h"
 #include "postgresql/crc32c.h"
 
-enum { SEGMENT = 1 << 20, PAGE = 8192, LOG_MAX = 3 * SEGMENT, FOUND_MAX = 4096 };
+enum { SEGMENT = 1 << 20, PAGE = 8192, LOG_MAX = 3 * SEGMENT, FOUND_MAX = 1024 };
 
 #define IDENTITY UINT64_C(7712192694704567692)
 #define START (5 * (uint64_t)SEGMENT)
@@ -142,7 +142,7 @@ setup(void **state)
 static void
 what_records_say(void **state)
 {
-	uint64_t lsn[6], position;
+	uint64_t lsn[7], position;
 
 	(void)state;
 	lsn[0] = put_timed(1, 0x00, 1700000000123456, "");
@@ -151,9 +151,11 @@ what_records_say(void **state)
 	lsn[3] = put_timed(0, 0x70, 1700000003000000, "before the change");
 	lsn[4] = put_timed(1, 0x10, 1700000004000000, "");
 	lsn[5] = put_other(1);
+	static const uint8_t created[] = "\xff\x0c\x39\x30\0\0/srv/fast";
+	lsn[6] = put_record(5, 0, created, sizeof(created) - 1);
 	assert_int_equal(walk(SEGMENT, SEGMENT, &position), WALWALK_END);
-	assert_int_equal(n_found, 6);
-	for (size_t i = 0; i < 6; i++)
+	assert_int_equal(n_found, 7);
+	for (size_t i = 0; i < 7; i++)
 		assert_int_equal(found[i].lsn, lsn[i]);
 	assert_int_equal(found[0].kind, WALWALK_COMMIT);
 	assert_int_equal(found[0].time_ns, UINT64_C(1700000000123456000));
@@ -165,6 +167,8 @@ what_records_say(void **state)
 	assert_int_equal(found[3].time_ns, UINT64_C(1700000003000000000));
 	assert_int_equal(found[4].kind, WALWALK_OTHER);
 	assert_int_equal(found[5].kind, WALWALK_OTHER);
+	assert_int_equal(found[6].kind, WALWALK_TABLESPACE);
+	assert_string_equal(found[6].name, "/srv/fast");
 	assert_int_equal(position, START + (at + 7) / 8 * 8);
 }
 
