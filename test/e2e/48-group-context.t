@@ -99,6 +99,26 @@ group_sql pg1 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE appl
 check 'opened again' c_noted ' 2244 CONTEXT_REOPENED' 5
 check 'and ends well' end_well
 
+# One after the other, without waiting for what becomes of it: also while it is being opened again. The logs
+# are written and recycled all the time, and held all the same.
+fault() {
+	case $((RANDOM % 4)) in
+	0) group_reset req pg1 ;;
+	1) group_cut req pg1 && nap "0.$((RANDOM % 9 + 1))" && group_join ;;
+	2) group_forget req pg1 && nap 0.1 && group_join ;;
+	3) group_sql pg1 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'holdfast backup%'" >/dev/null ;;
+	esac
+	nap "0.0$((RANDOM % 10))"
+}
+SEED=${SEED:-$RANDOM}
+echo "# SEED=$SEED"
+RANDOM=$SEED
+check 'many faults: opened' begin pg1 pg2
+for ((i = 0; i < ${CONTEXT_FAULTS:-20}; i++)); do fault; done
+check 'still there' c_must 'prove 12000'
+check 'one session and one slot' test "$(group_sql pg1 "SELECT count(*), ($prefix) FROM pg_stat_activity WHERE application_name LIKE 'holdfast backup%'")" = '1|1'
+check 'and ends well' end_well
+
 # --- for good --------------------------------------------------------------------------------------
 check 'cut for longer than the lease: opened' begin pg1 pg2
 at=$(c_now)

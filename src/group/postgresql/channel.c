@@ -39,6 +39,15 @@ timeline_of(const char *file_name)
 	return (uint32_t)strtoul(text, NULL, 16);
 }
 
+/* The setting is in MiB; -1: no limit. */
+static uint64_t
+keep_bytes(const char *setting)
+{
+	uint64_t mib = strtoull(setting, NULL, 10);
+
+	return setting[0] == '-' || mib > UINT64_MAX >> 20 ? UINT64_MAX : mib << 20;
+}
+
 /* Who is there? */
 static int
 meet(struct engine_session *s, uint64_t deadline_ns, struct error *err)
@@ -51,10 +60,11 @@ meet(struct engine_session *s, uint64_t deadline_ns, struct error *err)
 		" CASE WHEN NOT r.is THEN pg_walfile_name(pg_current_wal_flush_lsn()) END,"
 		" a.pid, a.application_name,"
 		" (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size'),"
+		" (SELECT setting FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),"
 		" current_setting('max_slot_wal_keep_size')"
 		" FROM (SELECT pg_is_in_recovery() AS is) r, pg_stat_activity a"
 		" WHERE a.pid = pg_backend_pid()",
-		0, NULL, 7, deadline_ns, &r, err);
+		0, NULL, 8, deadline_ns, &r, err);
 
 	if (rc < 0)
 		return rc;
@@ -66,8 +76,8 @@ meet(struct engine_session *s, uint64_t deadline_ns, struct error *err)
 	(void)snprintf(s->pid, sizeof(s->pid), "%s", PQgetvalue(r, 0, 3));
 	(void)snprintf(m->token, sizeof(m->token), "%s", PQgetvalue(r, 0, 4));
 	s->segment_bytes = strtoull(PQgetvalue(r, 0, 5), NULL, 10);
-	(void)text_printf(s->limit_text, sizeof(s->limit_text), "%s", PQgetvalue(r, 0, 6));
-	s->may_be_limited = strcmp(s->limit_text, "-1") != 0;
+	s->keep_bytes = keep_bytes(PQgetvalue(r, 0, 6));
+	(void)text_printf(s->keep_text, sizeof(s->keep_text), "%s", PQgetvalue(r, 0, 7));
 	if (m->timeline == 0 || s->segment_bytes == 0)
 		return error_set(err, ERR_PROTOCOL, "%s: its answer has another form",
 				 s->d.copy->name);
@@ -180,7 +190,7 @@ logs_gone(const struct engine_session *s, enum err code, uint64_t needed, struct
 		(void)error_set(err, code,
 				"%s removed logs that this backup needs, from %s on, although they "
 				"were held: max_slot_wal_keep_size (%s) was used up",
-				name, text, s->limit_text);
+				name, text, s->keep_text);
 		return error_hint(err,
 				  "raise max_slot_wal_keep_size on %s: as much log as is written "
 				  "during a backup, and room to spare",
@@ -253,8 +263,8 @@ judge_beat(struct engine_session *s, const PGresult *r, uint64_t needed, struct 
 				  s->d.group->name, name);
 	}
 	if (PQgetisnull(r, 0, 4) == 1 || strcmp(PQgetvalue(r, 0, 5), "lost") == 0)
-		return logs_gone(s, s->may_be_limited ? ERR_LOGS_GONE : ERR_CONTEXT_LOST, needed,
-				 err);
+		return logs_gone(s, s->keep_bytes != UINT64_MAX ? ERR_LOGS_GONE : ERR_CONTEXT_LOST,
+				 needed, err);
 	return OK;
 }
 
@@ -263,18 +273,17 @@ channel_beat(struct engine_session *s, uint64_t needed, uint64_t deadline_ns, ui
 	     struct error *err)
 {
 	CLEAN(pgconn_result_done) PGresult *r = NULL;
-	uint64_t end;
 	int rc = look_at_slot(s, deadline_ns, &r, err);
 
 	if (rc == OK)
 		rc = judge_beat(s, r, needed, err);
 	if (rc < 0)
 		return rc;
-	end = position(r, 1);
+	s->end = position(r, 1);
 	s->mark.pinned = position(r, 4);
 	rc = check_logs(s, needed, deadline_ns, err);
 	if (rc == OK)
-		*ret_end = end;
+		*ret_end = s->end;
 	return rc;
 }
 
@@ -288,13 +297,17 @@ take_over(struct engine_session *s, const struct engine_session_order *order, ui
 
 	if (rc == OK)
 		rc = channel_left_slot(&s->d, order->before, deadline_ns, slot, err);
-	if (rc == OK && slot[0] != 0)
-		rc = take_slot(s, slot, deadline_ns, err);
-	return rc < 0 ? rc : channel_left_end(&s->d, order->before, deadline_ns, err);
+	if (rc < 0)
+		return rc;
+	/* It may go at this very moment; then ours begins anew, and the logs are looked for. If it is
+	 * the session that fails, the next statement tells. */
+	if (slot[0] != 0 && take_slot(s, slot, deadline_ns, NULL) < 0)
+		s->slot[0] = 0;
+	return channel_left_end(&s->d, order->before, deadline_ns, err);
 }
 
 /* The server ends whoever holds a slot that has become too expensive, and the slot with it: the session
- * is lost first, and why is seen only now. */
+ * is lost first, and why is seen only now, from how much log there would be to hold. */
 static int
 check_taken_over(struct engine_session *s, const struct engine_session_order *order,
 		 uint64_t deadline_ns, struct error *err)
@@ -302,7 +315,8 @@ check_taken_over(struct engine_session *s, const struct engine_session_order *or
 	uint64_t ignored;
 	int rc = channel_beat(s, order->needed, deadline_ns, &ignored, err);
 
-	if (rc == ERR_CONTEXT_LOST && s->may_be_limited)
+	if (rc == ERR_CONTEXT_LOST && s->end > order->needed &&
+	    s->end - order->needed > s->keep_bytes)
 		return logs_gone(s, ERR_LOGS_GONE, order->needed, err);
 	return rc;
 }

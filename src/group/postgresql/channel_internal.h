@@ -15,8 +15,9 @@ struct engine_session {
 	uint64_t segment_bytes;
 	char pid[24]; /* of the server's process */
 	char slot[CHANNEL_SLOT_MAX]; /* "" none yet */
-	bool may_be_limited; /* max_slot_wal_keep_size is set */
-	char limit_text[32]; /* to what */
+	uint64_t keep_bytes; /* max_slot_wal_keep_size, UINT64_MAX: as much as it takes */
+	char keep_text[32]; /* the same, as it is set */
+	uint64_t end; /* of the log, at the last beat */
 };
 
 /* "holdfast_context_HASH_": what the slots of all contexts of this group begin with. */
