@@ -148,6 +148,9 @@ story_facts(const struct event_list *events, struct story_facts *ret)
 		const struct event *e = &events->items[i];
 		const struct event **place = place_of(&f, e->id);
 
+		/* A try that was repeated is no ending: what it failed of is in the timeline. */
+		if (e->id == EVENT_BACKUP_RETRY)
+			f = (struct story_facts){.started = f.started, .ttl_ms = f.ttl_ms};
 		if (place != NULL && *place == NULL)
 			*place = e;
 		if (event_number(e, "ttl_s") != 0)

@@ -25,6 +25,8 @@ enum story_ending story_facts_ending(const struct story_facts *f, const struct e
 
 /* Fills s->headline, cause, advice, setting; s->ending is set. */
 void story_words(const struct story_facts *f, struct story *s);
+/* Of what only a group's backup can fail of; false: of something else. */
+bool story_group_words(const struct event *failed, struct story *s);
 /* Fills s->lines. */
 CHECKED int story_timeline(const struct event_list *events, const struct story_facts *f,
 			   struct story *s, struct error *err);

@@ -429,6 +429,8 @@ words_failed(const struct story_facts *f, struct story *s)
 	char scratch[24], other[24];
 	const char *step = event_field(f->failed, "step", scratch);
 
+	if (story_group_words(f->failed, s))
+		return;
 	(void)text_printf(s->headline, sizeof(s->headline), "Failed%s%s.",
 			  step[0] != '\0' ? " at: " : "", step);
 	say(s->cause, "%s ", field_or(f->failed, "error", "The log does not say why.", other));
@@ -439,10 +441,11 @@ words_end(const struct story_facts *f, struct story *s)
 {
 	char scratch[24], other[24], span[32];
 	const char *point = event_field(f->finished, "point", scratch);
-	const char *consistency = field_or(f->finished, "consistency", "not known", other);
+	const char *consistency = event_field(f->finished, "consistency", other);
 
-	(void)text_printf(s->headline, sizeof(s->headline),
-			  "Done: restore point %.8s, consistency %s.", point, consistency);
+	/* Logs have none. */
+	(void)text_printf(s->headline, sizeof(s->headline), "Done: restore point %.8s%s%s.", point,
+			  consistency[0] != '\0' ? ", consistency " : "", consistency);
 	if (f->guard_lost != NULL)
 		say(s->cause, "The guard was lost on the way and replaced; the snapshot stayed "
 			      "held. ");

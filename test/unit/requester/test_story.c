@@ -370,6 +370,26 @@ test_others(void **state)
 	assert_int_equal(s.ending, STORY_GUARD_LOST);
 }
 
+/* What a try failed of is no ending if there was another; what the last one failed of has words of its own. */
+static void
+test_a_groups_backup(void **state)
+{
+	static const struct told good[] = {
+		BEGIN,
+		{0, 4, EVENT_WRITER_FAILED, "\"error\":\"of the first try\""},
+		{0, 5, EVENT_BACKUP_RETRY, "\"try\":1,\"tries\":2,\"code\":\"CONTEXT_LOST\""},
+		{1, 0, EVENT_BACKUP_FAILED,
+		 "\"code\":\"GROUP_ROLE\",\"error\":\"pg2 was promoted\""},
+	};
+	CLEAN(story_done) struct story s = tell(good, ARRAY_SIZE(good));
+
+	(void)state;
+	assert_int_equal(s.ending, STORY_FAILED);
+	assert_non_null(strstr(s.headline, "changed its role"));
+	assert_string_equal(s.cause, "pg2 was promoted");
+	assert_non_null(strstr(s.advice, "holdfast group status"));
+}
+
 static void
 test_any_event_can_be_told(void **state)
 {
@@ -417,6 +437,7 @@ main(void)
 		cmocka_unit_test(test_writer),
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_a_groups_backup),
 		cmocka_unit_test(test_any_event_can_be_told),
 		cmocka_unit_test(test_spans),
 	};
