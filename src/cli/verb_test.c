@@ -27,6 +27,7 @@
 #include "cli/signals.h"
 #include "cli/units.h"
 #include "config/value.h"
+#include "requester/backup_type.h"
 #include "requester/guest.h"
 #include "requester/guest_remote.h"
 #include "writer/state.h"
@@ -403,6 +404,7 @@ take_flags(struct test *t, struct error *err)
 	const struct invocation *inv = t->cli->inv;
 	const char *until = invocation_value(inv, FLAG_UNTIL);
 	const char *hold_for = invocation_value(inv, FLAG_HOLD);
+	const char *type = invocation_value(inv, FLAG_TYPE);
 	const struct settings *s = t->cli->settings;
 
 	t->keep = !invocation_has(inv, FLAG_NO_KEEP_ALIVE);
@@ -422,7 +424,13 @@ take_flags(struct test *t, struct error *err)
 		err->code = ERR_USAGE;
 		return error_prefix(err, "--hold");
 	}
-	t->order.backup_type = invocation_value(inv, FLAG_TYPE);
+	if (type != NULL) {
+		enum backup_type found;
+
+		if (backup_type_find(type, &found, err) < 0)
+			return err->code;
+		t->order.backup_type = backup_type_name(found);
+	}
 	t->order.provider = settings_text(s, OPTION_BACKUP_PROVIDER);
 	t->order.ttl_ns = settings_number(s, OPTION_BACKUP_SNAPSHOT_TIMEOUT) * NS_PER_S;
 	t->order.freeze_cap_ns = settings_number(s, OPTION_BACKUP_FREEZE_LIMIT) * NS_PER_S;

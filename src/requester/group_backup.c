@@ -292,15 +292,27 @@ truncate_logs(struct course *c, struct group_backup_result *r)
 
 /* Tries ------------------------------------------------------------------------------------------- */
 
+/* Each step ends by itself within its limits; the next one need not begin. */
+static int
+check_cancelled(const struct course *c, struct error *err)
+{
+	if (atomic_load(&c->order->job.mover.progress->cancelled))
+		return error_set(err, ERR_CANCELLED, "stopped on request");
+	return OK;
+}
+
 static int
 try_once(struct course *c, struct group_backup_result *ret, struct error *err)
 {
 	CLEAN(attempt_done) struct attempt a = {.course = c};
 	int r;
 
-	if (look(&a, err) < 0 || choose(&a, err) < 0)
+	if (look(&a, err) < 0 || check_cancelled(c, err) < 0 || choose(&a, err) < 0 ||
+	    check_cancelled(c, err) < 0)
 		return err->code;
 	r = ask_range(&a, err);
+	if (r == OK)
+		r = check_cancelled(c, err);
 	if (r == OK)
 		r = open_context(&a, err);
 	if (r == OK)
