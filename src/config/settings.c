@@ -1,168 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Storage and checking of values. One struct value for each entry of the table, indexed by its
- * id, and a list of values of sections with names in them and of writers the table does not know.
+ * One struct value for each entry of the table, indexed by its id, and a list of values of sections with
+ * names in them and of writers the table does not know (settings_named.c).
  */
 #include "config/settings.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "config/option_named.h"
+#include "config/settings_internal.h"
 #include "config/value.h"
 
 enum { NAME_SIZE = 64 };
-
-struct value {
-	enum setting_source source;
-	char *origin;
-	size_t n;
-	char **texts;
-	uint64_t number;
-};
-
-/* A setting of a section with a name in it, or of a writer the table does not know. */
-struct foreign {
-	const struct option_def *option; /* NULL: of such a writer */
-	char *section;
-	char *key;
-	struct value value;
-};
-
-struct settings {
-	struct value values[OPTION_COUNT];
-	size_t n_foreign;
-	struct foreign *foreign;
-};
-
-static void
-value_clear(struct value *v)
-{
-	for (size_t i = 0; i < v->n; i++)
-		free(v->texts[i]);
-	free(v->texts);
-	free(v->origin);
-	*v = (struct value){0};
-}
-
-/* Add a text; a value of a single text is replaced by clearing it first. */
-static int
-value_add(struct value *v, const char *text, const char *origin, struct error *err)
-{
-	CLEAN(free_ptr) char *copy = strdup(text);
-	CLEAN(free_ptr) char *from = strdup(origin);
-	char **texts = realloc(v->texts, (v->n + 1) * sizeof(*texts));
-
-	if (texts != NULL)
-		v->texts = texts;
-	if (copy == NULL || from == NULL || texts == NULL)
-		return error_no_memory(err);
-	v->texts[v->n++] = STEAL_PTR(copy);
-	free(v->origin);
-	v->origin = STEAL_PTR(from);
-	return OK;
-}
-
-static int
-check_range(const struct option_def *o, uint64_t number, struct error *err)
-{
-	char low[VALUE_TEXT_MAX];
-	char high[VALUE_TEXT_MAX];
-
-	if (number >= o->min && (o->max == 0 || number <= o->max))
-		return OK;
-	switch (o->type) {
-	case OPTION_TYPE_SIZE:
-		value_format_size(o->min, low);
-		value_format_size(o->max, high);
-		break;
-	case OPTION_TYPE_DURATION:
-		value_format_duration(o->min, low);
-		value_format_duration(o->max, high);
-		break;
-	case OPTION_TYPE_DURATION_MS:
-		value_format_duration_ms(o->min, low);
-		value_format_duration_ms(o->max, high);
-		break;
-	default:
-		(void)text_printf(low, sizeof(low), "%" PRIu64, o->min);
-		(void)text_printf(high, sizeof(high), "%" PRIu64, o->max);
-		break;
-	}
-	return error_set(err, ERR_CONFIG, "out of range: %s to %s is allowed", low, high);
-}
-
-static int
-check_choice(const struct option_def *o, const char *text, struct error *err)
-{
-	char all[128] = "";
-
-	for (size_t i = 0; o->choices[i] != NULL; i++) {
-		size_t n = strlen(all);
-
-		if (strcmp(o->choices[i], text) == 0)
-			return OK;
-		(void)text_printf(all + n, sizeof(all) - n, "%s%s", i > 0 ? ", " : "",
-				  o->choices[i]);
-	}
-	return error_set(err, ERR_CONFIG, "'%s' is none of %s", text, all);
-}
-
-/* Is `text` a value of this option? Numbers come back as such. */
-static int
-check_value(const struct option_def *o, const char *text, uint64_t *ret_number, struct error *err)
-{
-	uint64_t number = 0;
-	bool flag = false;
-	int r = OK;
-
-	if (strlen(text) > SETTING_TEXT_MAX)
-		return error_set(err, ERR_LIMIT, "longer than %d bytes", SETTING_TEXT_MAX);
-	switch (o->type) {
-	case OPTION_TYPE_BOOL:
-		r = value_parse_bool(text, &flag, err);
-		number = flag ? 1 : 0;
-		break;
-	case OPTION_TYPE_NUMBER:
-		r = value_parse_number(text, &number, err);
-		break;
-	case OPTION_TYPE_SIZE:
-		r = value_parse_size(text, &number, err);
-		break;
-	case OPTION_TYPE_DURATION:
-		r = value_parse_duration(text, &number, err);
-		break;
-	case OPTION_TYPE_DURATION_MS:
-		r = value_parse_duration_ms(text, &number, err);
-		break;
-	case OPTION_TYPE_CHOICE:
-		r = check_choice(o, text, err);
-		break;
-	case OPTION_TYPE_STRING:
-	case OPTION_TYPE_PATH:
-	case OPTION_TYPE_LIST:
-		break;
-	}
-	if (r == OK && (o->type == OPTION_TYPE_NUMBER || o->type == OPTION_TYPE_SIZE ||
-			o->type == OPTION_TYPE_DURATION || o->type == OPTION_TYPE_DURATION_MS))
-		r = check_range(o, number, err);
-	if (r != OK)
-		return r;
-	*ret_number = number;
-	return OK;
-}
-
-/* What is wrong on the command line is a matter of usage, and of that exit code. */
-static void
-blame(enum setting_source source, struct error *err)
-{
-	if (err != NULL && err->code != ERR_NO_MEMORY && source >= SETTING_OPTION)
-		err->code = ERR_USAGE;
-}
 
 int
 settings_set(struct settings *s, enum option_id id, const char *value, enum setting_source source,
@@ -173,8 +26,8 @@ settings_set(struct settings *s, enum option_id id, const char *value, enum sett
 	bool more = o->type == OPTION_TYPE_LIST && source == v->source;
 	uint64_t number = 0;
 
-	if (check_value(o, value, &number, err) < 0) {
-		blame(source, err);
+	if (settings_check(o, value, &number, err) < 0) {
+		settings_blame(source, err);
 		error_prefix(err, "%s: %s.%s", origin, o->section, o->key);
 		return error_hint(err, "'holdfast help settings' describes every setting");
 	}
@@ -188,12 +41,12 @@ settings_set(struct settings *s, enum option_id id, const char *value, enum sett
 	/* An empty value unsets: texts[0] would only be mistaken for a name. */
 	if (more) {
 		if (value[0] != '\0')
-			return value_add(v, value, origin, err);
+			return settings_value_add(v, value, origin, err);
 		return OK;
 	}
 	if (value[0] != '\0') {
-		if (value_add(&fresh, value, origin, err) < 0) {
-			value_clear(&fresh);
+		if (settings_value_add(&fresh, value, origin, err) < 0) {
+			settings_value_clear(&fresh);
 			return ERR_NO_MEMORY;
 		}
 	} else {
@@ -201,7 +54,7 @@ settings_set(struct settings *s, enum option_id id, const char *value, enum sett
 		if (fresh.origin == NULL)
 			return error_no_memory(err);
 	}
-	value_clear(v);
+	settings_value_clear(v);
 	*v = fresh;
 	return OK;
 }
@@ -231,11 +84,11 @@ settings_free(struct settings *s)
 	if (s == NULL)
 		return;
 	for (int id = 0; id < OPTION_COUNT; id++)
-		value_clear(&s->values[id]);
+		settings_value_clear(&s->values[id]);
 	for (size_t i = 0; i < s->n_foreign; i++) {
 		free(s->foreign[i].section);
 		free(s->foreign[i].key);
-		value_clear(&s->foreign[i].value);
+		settings_value_clear(&s->foreign[i].value);
 	}
 	free(s->foreign);
 	free(s);
@@ -245,135 +98,6 @@ void
 settings_freep(struct settings **s)
 {
 	settings_free(*s);
-}
-
-/* A section [writer.NAME] that no entry of the table has. */
-static bool
-is_foreign(const char *section)
-{
-	if (strncmp(section, "writer.", 7) != 0 || section[7] == '\0')
-		return false;
-	for (size_t i = 0; option_section_at(i) != NULL; i++)
-		if (strcmp(option_section_at(i)->name, section) == 0)
-			return false;
-	return true;
-}
-
-static struct foreign *
-foreign_find(struct settings *s, const char *section, const char *key)
-{
-	for (size_t i = 0; i < s->n_foreign; i++)
-		if (strcmp(s->foreign[i].section, section) == 0 &&
-		    strcmp(s->foreign[i].key, key) == 0)
-			return &s->foreign[i];
-	return NULL;
-}
-
-static int
-foreign_add(struct settings *s, const char *section, const char *key,
-	    const struct option_def *option, struct foreign **ret, struct error *err)
-{
-	CLEAN(free_ptr) char *section_copy = strdup(section);
-	CLEAN(free_ptr) char *key_copy = strdup(key);
-	struct foreign *all;
-
-	if (s->n_foreign >= SETTING_FOREIGN_MAX)
-		return error_set(err, ERR_LIMIT, "more than %d settings of groups and writers",
-				 SETTING_FOREIGN_MAX);
-	all = realloc(s->foreign, (s->n_foreign + 1) * sizeof(*all));
-	if (all != NULL)
-		s->foreign = all;
-	if (section_copy == NULL || key_copy == NULL || all == NULL)
-		return error_no_memory(err);
-	all[s->n_foreign] = (struct foreign){
-		.option = option, .section = STEAL_PTR(section_copy), .key = STEAL_PTR(key_copy)};
-	*ret = &all[s->n_foreign++];
-	return OK;
-}
-
-/* Give a value that was checked already. An empty one unsets. */
-static int
-foreign_give(struct foreign *f, const char *value, uint64_t number, enum setting_source source,
-	     const char *origin, struct error *err)
-{
-	struct value fresh = {.source = source, .number = number};
-
-	if (value_add(&fresh, value, origin, err) < 0) {
-		value_clear(&fresh);
-		return ERR_NO_MEMORY;
-	}
-	if (value[0] == '\0' && f->option != NULL) {
-		free(fresh.texts[0]);
-		fresh.n = 0;
-	}
-	value_clear(&f->value);
-	f->value = fresh;
-	return OK;
-}
-
-static int
-foreign_set(struct settings *s, const char *section, const char *key, const char *value,
-	    enum setting_source source, const char *origin, struct error *err)
-{
-	struct foreign *f = foreign_find(s, section, key);
-	int r = OK;
-
-	if (strlen(value) > SETTING_TEXT_MAX)
-		return error_set(err, ERR_LIMIT, "%s: %s.%s: longer than %d bytes", origin, section,
-				 key, SETTING_TEXT_MAX);
-	if (f == NULL)
-		r = foreign_add(s, section, key, NULL, &f, err);
-	if (r < 0)
-		return error_prefix(err, "%s", origin);
-	return source < f->value.source ? OK : foreign_give(f, value, 0, source, origin, err);
-}
-
-/* The first mention of a section with a name in it: all that may stand there gets its default. */
-static int
-named_begin(struct settings *s, const char *section, struct error *err)
-{
-	const struct option_section *form = option_named_section(section);
-	const struct option_def *o;
-	int r = OK;
-
-	for (size_t i = 0; i < s->n_foreign; i++)
-		if (strcmp(s->foreign[i].section, section) == 0)
-			return OK;
-	for (size_t i = 0; r == OK && (o = option_named_at(i)) != NULL; i++) {
-		struct foreign *f;
-		uint64_t number = 0;
-
-		if (strcmp(o->section, form->name) != 0)
-			continue;
-		r = foreign_add(s, section, o->key, o, &f, err);
-		if (r == OK && o->fallback[0] != '\0')
-			r = check_value(o, o->fallback, &number, err);
-		if (r == OK)
-			r = foreign_give(f, o->fallback, number, SETTING_DEFAULT, "default", err);
-	}
-	return r;
-}
-
-static int
-named_set(struct settings *s, const char *section, const struct option_def *o, const char *value,
-	  enum setting_source source, const char *origin, struct error *err)
-{
-	struct foreign *f;
-	uint64_t number = 0;
-	bool unset = value[0] == '\0' && o->fallback[0] == '\0';
-	int r = unset ? OK : check_value(o, value, &number, err);
-
-	if (r == OK)
-		r = named_begin(s, section, err);
-	if (r < 0) {
-		blame(source, err);
-		return error_prefix(err, "%s: %s.%s", origin, section, o->key);
-	}
-	f = foreign_find(s, section, o->key);
-	if (source == SETTING_FILE && f->value.source == SETTING_FILE)
-		return error_set(err, ERR_CONFIG, "%s: %s.%s was given at %s already", origin,
-				 section, o->key, f->value.origin);
-	return source < f->value.source ? OK : foreign_give(f, value, number, source, origin, err);
 }
 
 /* Where an alias comes from, a duration is a bare number, of seconds or milliseconds. Returns the
@@ -399,7 +123,7 @@ unknown(const char *section, const char *key, enum setting_source source, const 
 	char nearest[NAME_SIZE];
 
 	error_set(err, ERR_CONFIG, "%s: there is no setting '%s.%s'", origin, section, key);
-	blame(source, err);
+	settings_blame(source, err);
 	if (option_named_is_meant(section) && option_named_section(section) == NULL)
 		return error_hint(err,
 				  "sections are [group.NAME] and [group.NAME.copy.COPY]; a name is "
@@ -424,10 +148,11 @@ settings_set_named(struct settings *s, const char *section, const char *key, con
 				    err);
 	o = option_named_find(section, key);
 	if (o != NULL)
-		return named_set(s, section, o, alias_value(o, key, value, text, sizeof(text)),
-				 source, origin, err);
-	if (is_foreign(section))
-		return foreign_set(s, section, key, value, source, origin, err);
+		return settings_named_set(s, section, o,
+					  alias_value(o, key, value, text, sizeof(text)), source,
+					  origin, err);
+	if (settings_is_foreign(section))
+		return settings_foreign_set(s, section, key, value, source, origin, err);
 	return unknown(section, key, source, origin, err);
 }
 

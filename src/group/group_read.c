@@ -326,13 +326,14 @@ static int
 list_add(struct group_list *l, const struct settings *s, const char *name, struct error *err)
 {
 	struct group **all = realloc(l->groups, (l->n + 1) * sizeof(struct group *));
+	struct group *g = NULL;
 
 	if (all == NULL)
 		return error_no_memory(err);
 	l->groups = all;
-	int r = read_group(s, name, &all[l->n], err);
-	if (r == OK)
-		l->n++;
+	int r = read_group(s, name, &g, err);
+	if (g != NULL)
+		all[l->n++] = g;
 	return r;
 }
 

@@ -199,7 +199,7 @@ group_look_while(const struct group *g, uint64_t deadline_ns, const _Atomic bool
 	CLEAN(group_view_done) struct group_view v = {.group = g, .n = g->n};
 	int r = inquiry_new(g, deadline_ns, &q, err);
 
-	if (r < 0)
+	if (r < 0 || q == NULL)
 		return r;
 	v.members = calloc(g->n, sizeof(*v.members));
 	if (v.members == NULL)
