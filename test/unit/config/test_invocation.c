@@ -139,7 +139,7 @@ test_refused(void **state)
 	refused("restore latest --to=", "DIR is empty", "help restore");
 	refused("restore latest --to a --to b", "twice", "help restore");
 	refused("restore --delta=yes latest", "takes no value", "help restore");
-	refused("restore --to x", "POINT[:PATH] is missing", "help restore");
+	refused("key remove", "ID is missing", "help key remove");
 	refused("restore --to x a b", "'b' is too much", "help restore");
 	refused("stats extra", "'extra' is too much", "help stats");
 	refused("-r /repo version", "'version' does not take --repository", "help version");
