@@ -210,24 +210,10 @@ look_in(struct search *search, const char *top, struct error *err)
 }
 
 static int
-look_in_subvolumes(struct search *search, const struct mount *m, struct error *err)
+look_in_subvolume(const struct mount *m, const char *path, void *search, struct error *err)
 {
-	CLEAN(subvolume_list_done) struct subvolume_list list = {0};
-	CLEAN(fd_close) int fd = -1;
-	struct error ignored = ERROR_INIT;
-
-	fd = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || subvolume_list_read(fd, &list, &ignored) < 0)
-		return OK;
-	for (size_t i = 0; i < list.n; i++) {
-		CLEAN(free_ptr) char *path = NULL;
-
-		if (subvolume_at_mount(&list.list[i], m, &path, err) < 0)
-			return err->code;
-		if (path != NULL && look_in(search, path, err) < 0)
-			return err->code;
-	}
-	return OK;
+	(void)m;
+	return look_in(search, path, err);
 }
 
 int
@@ -248,7 +234,7 @@ below_each(const char *provider, const struct provider_settings *settings, provi
 		if (!btrfs && strcmp(m->type, "xfs") != 0)
 			continue;
 		if (look_in(&search, m->point, err) < 0 ||
-		    (btrfs && look_in_subvolumes(&search, m, err) < 0))
+		    (btrfs && subvolume_each_at_mount(m, look_in_subvolume, &search, err) < 0))
 			return err->code;
 	}
 	return OK;

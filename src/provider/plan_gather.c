@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The facts of a plan: what each path lies on, what is nested below it, which device needs which. */
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -67,37 +66,33 @@ add_mounts(struct plan *p, const struct mounts *mounts, const struct plan_path *
 	return OK;
 }
 
-/* Those seen through this mount, below its paths. */
+struct gathering {
+	struct plan *plan;
+	const struct mounts *mounts;
+};
+
+/* A subvolume that is seen there: is it below a path? */
 static int
-add_subvolumes(struct plan *p, const struct mounts *mounts, const struct mount *m,
-	       struct error *err)
+add_subvolume(const struct mount *m, const char *at, void *arg, struct error *err)
 {
-	CLEAN(subvolume_list_done) struct subvolume_list list = {0};
-	CLEAN(fd_close) int fd = -1;
-	struct error ignored = ERROR_INIT;
+	const struct gathering *g = arg;
+	struct plan *p = g->plan;
 
-	fd = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || subvolume_list_read(fd, &list, &ignored) < 0)
+	/* Snapshots of ours, which are left out of backups. */
+	if (strstr(at, "/" OWNFOLDER_NAME "/") != NULL)
 		return OK;
-	for (size_t i = 0; i < list.n; i++) {
-		CLEAN(free_ptr) char *at = NULL;
-
-		if (subvolume_at_mount(&list.list[i], m, &at, err) < 0)
+	for (size_t i = 0; i < p->n_paths; i++)
+		if (is_below(p->paths[i].volume.real, at) &&
+		    add_crossing(p, g->mounts, at, true, m->id, p->paths[i].hot, err) < 0)
 			return err->code;
-		/* Snapshots of ours, which are left out of backups. */
-		if (at == NULL || strstr(at, "/" OWNFOLDER_NAME "/") != NULL)
-			continue;
-		for (size_t j = 0; j < p->n_paths; j++)
-			if (is_below(p->paths[j].volume.real, at) &&
-			    add_crossing(p, mounts, at, true, m->id, p->paths[j].hot, err) < 0)
-				return err->code;
-	}
 	return OK;
 }
 
 static int
 gather_crossings(struct plan *p, const struct mounts *mounts, struct error *err)
 {
+	struct gathering g = {.plan = p, .mounts = mounts};
+
 	for (size_t i = 0; i < p->n_paths; i++)
 		if (p->paths[i].volume.directory && add_mounts(p, mounts, &p->paths[i], err) < 0)
 			return err->code;
@@ -111,7 +106,7 @@ gather_crossings(struct plan *p, const struct mounts *mounts, struct error *err)
 		for (size_t j = 0; j < p->n_crossings; j++)
 			wanted = wanted || p->crossings[j].volume.mount_id == m->id;
 		if (wanted && strcmp(m->type, "btrfs") == 0 &&
-		    add_subvolumes(p, mounts, m, err) < 0)
+		    subvolume_each_at_mount(m, add_subvolume, &g, err) < 0)
 			return err->code;
 	}
 	return OK;

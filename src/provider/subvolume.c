@@ -255,3 +255,23 @@ subvolume_at_mount(const struct subvolume *s, const struct mount *m, char **ret,
 		*ret = STEAL_PTR(path);
 	return OK;
 }
+
+int
+subvolume_each_at_mount(const struct mount *m, subvolume_seen_fn *seen, void *arg,
+			struct error *err)
+{
+	CLEAN(subvolume_list_done) struct subvolume_list list = {0};
+	CLEAN(fd_close) int fd = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct error ignored = ERROR_INIT;
+
+	if (fd < 0 || subvolume_list_read(fd, &list, &ignored) < 0)
+		return OK;
+	for (size_t i = 0; i < list.n; i++) {
+		CLEAN(free_ptr) char *path = NULL;
+
+		if (subvolume_at_mount(&list.list[i], m, &path, err) < 0 ||
+		    (path != NULL && seen(m, path, arg, err) < 0))
+			return err->code;
+	}
+	return OK;
+}

@@ -46,4 +46,11 @@ void subvolume_list_done(struct subvolume_list *l);
 CHECKED int subvolume_at_mount(const struct subvolume *s, const struct mount *m, char **ret,
 			       struct error *err);
 
+/* Each that can be seen through this mount, with its path there; an error ends it. Who may not list them sees
+ * none. */
+typedef int subvolume_seen_fn(const struct mount *m, const char *path, void *arg,
+			      struct error *err);
+CHECKED int subvolume_each_at_mount(const struct mount *m, subvolume_seen_fn *seen, void *arg,
+				    struct error *err);
+
 #endif
