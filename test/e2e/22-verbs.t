@@ -126,7 +126,7 @@ check "writers of an agent" hf writers --agent "$where"
 check "say who they are" says "Writer name: 'Ledger Writer'"
 check "and how they are" says "   State: [1] Stable"
 check "as JSON" hf writers --agent "$where" --json ledger
-check "with the same fields" jq -e '.name == "ledger" and .state_number == 1 and .error == null' out
+check "with the same fields" sh -c "jq -e '.name == \"ledger\" and .state_number == 1 and .error == null' out >/dev/null"
 check "snapshots of an agent" hf snapshots --agent "$where"
 check "none is held there" says "no snapshots are held"
 check "a test of an agent" hf test --agent "$where" --writer ledger --hold 1s

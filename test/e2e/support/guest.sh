@@ -40,7 +40,8 @@ guest_network() {
 	at_end 'ip link del "hf$$h" 2>/dev/null'
 }
 
-in_guest() { ip netns exec "$guest_ns" "$@"; }
+# Not ip netns exec: that would have mounts of its own, which hold what others unmount.
+in_guest() { nsenter --net="/run/netns/$guest_ns" -- "$@"; }
 
 guest_slow() { in_guest tc qdisc add dev "hf$$g" root tbf rate "$1" burst 64kb latency 400ms; }
 
@@ -98,7 +99,7 @@ guest_sshd() {
 		StrictHostKeyChecking yes
 		ConnectTimeout 10
 	END
-	ip netns exec "$guest_ns" unshare -m sh -c '
+	nsenter --net="/run/netns/$guest_ns" -- unshare -m sh -c '
 		mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" &&
 		exec chroot "$1" /opt/sshd/bin/sshd -r -D -e -f /opt/sshd/config' sh "$1" 2>sshd.log &
 	guest_sshd_pid=$!

@@ -56,7 +56,7 @@ story_fast() {
 
 story_agent() {
 	: >"$G/log"
-	agent_start "$G" ip netns exec "$guest_ns" "$@" -- "unix:$G/socket" "$(story_url)"
+	agent_start "$G" nsenter --net="/run/netns/$guest_ns" "$@" -- "unix:$G/socket" "$(story_url)"
 }
 
 story_begin() {

@@ -345,7 +345,8 @@ class Torture:
         self.settle()
 
     def keep_evidence(self, why):
-        print(f"# WRONG: {self.kind} {self.now}: {why}", flush=True)
+        text = f"WRONG: {self.kind} {self.now}: {why}".rstrip()
+        print("\n".join(f"# {line}" for line in text.splitlines()), flush=True)
         for name in ("requester.log", "agent.log"):
             try:
                 with open(os.path.join(self.work, name), encoding="utf-8", errors="replace") as f:
