@@ -126,6 +126,13 @@ strike() {
 	hosts_of
 	local fault
 	pick fault link link link stop kill_backend server promote requester agent
+	# A server that stands still cannot be promoted, nor can two be undone in any order: one of these at a time.
+	case $fault in
+	stop | server | promote)
+		[ -z "$heavy" ] || fault=link
+		heavy=$fault
+		;;
+	esac
 	"fault_$fault"
 	whats="${whats:+$whats; }$what" undos+=("$undo")
 }
@@ -152,7 +159,7 @@ count_points() { "$holdfast" list --json 2>/dev/null </dev/null | wc -l; }
 torture() {
 	local before row u tries
 	before=$(count_points) row=$(group_feed_at)
-	whats='' undos=() expected=''
+	whats='' undos=() expected='' heavy=''
 	seconds after 0 45
 	seconds long 2 80
 	pick tries 1 1 1 2
