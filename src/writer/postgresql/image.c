@@ -160,7 +160,7 @@ image_prove(struct image *im, const struct pgconn_limit *limit, struct error *er
 	int rc = ask_end(im, limit, err);
 	if (rc == OK)
 		rc = ask_facts(im, limit, &facts, err);
-	if (rc < 0)
+	if (rc != OK)
 		return rc;
 	if (strcmp(facts, im->facts) == 0)
 		return OK;
