@@ -205,6 +205,22 @@ read_key_file(const char *path, struct secret **ret, struct error *err)
 	return OK;
 }
 
+/* The requester writes the restore point into what it takes for the same repository. */
+static int
+is_meant(const struct moving *v, const char *place, struct error *err)
+{
+	const json_t *repository = json_object_get(v->m->asked, "repository");
+	const char *id = "";
+
+	if (repository != NULL && json_opt_str(repository, "id", "", &id, err) < 0)
+		return err->code;
+	if (id[0] == '\0' || strcmp(id, v->repo->id_text) == 0)
+		return OK;
+	return error_set(err, ERR_CONFIG,
+			 "'%s' on this host is another repository (%.8s, not %.8s)", place,
+			 v->repo->id_text, id);
+}
+
 static int
 open_here(struct moving *v, struct error *err)
 {
@@ -217,7 +233,9 @@ open_here(struct moving *v, struct error *err)
 	    store_open(place, false, &v->store, err) < 0 || read_key_file(key_file, &key, err) < 0)
 		return err->code;
 	const struct key_source source = {.key_file = key};
-	return repo_open(v->store, &source, cache, &v->repo, err);
+	if (repo_open(v->store, &source, cache, &v->repo, err) < 0)
+		return err->code;
+	return is_meant(v, place, err);
 }
 
 /* ---- the result ------------------------------------------------------------------------------- */

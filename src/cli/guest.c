@@ -40,6 +40,8 @@ guest_open_url(struct cli *cli, const char *url, struct eventlog *events, struct
 		.note = note,
 		.note_arg = cli,
 		.events = events,
+		.store = if_any(settings_text(s, OPTION_BACKUP_AGENT_REPOSITORY)),
+		.key_file = if_any(settings_text(s, OPTION_BACKUP_AGENT_KEY_FILE)),
 		.ssh =
 			{
 				.program = settings_text(s, OPTION_SSH_PROGRAM),
@@ -52,6 +54,12 @@ guest_open_url(struct cli *cli, const char *url, struct eventlog *events, struct
 			},
 	};
 
+	if ((options.store == NULL) != (options.key_file == NULL)) {
+		error_set(err, ERR_USAGE,
+			  "a repository that the agent's host opens by itself, and "
+			  "the key file there that opens it, go together");
+		return error_hint(err, "give both --agent-repository and --agent-key-file");
+	}
 	if (!text_printf(bundle, sizeof(bundle), "%s/" BUNDLE, settings_text(s, OPTION_WRITER_DIR)))
 		return error_set(err, ERR_CONFIG, "writer.dir is too long");
 	return guest_url_open(url, &options, ret, err);

@@ -65,6 +65,13 @@ const struct flag flag_table[FLAG_COUNT] = {
 			   "what makes the snapshots: auto, btrfs, lvm, external, reflink, direct"},
 	[FLAG_REQUIRE] = {"require", 0, FLAG_VALUE, "LEVEL", OPTION_BACKUP_REQUIRE,
 			  "the least consistency that will do: application, crash or none"},
+	[FLAG_AGENT_REPOSITORY] = {"agent-repository", 0, FLAG_VALUE, "REPO",
+				   OPTION_BACKUP_AGENT_REPOSITORY,
+				   "where the agent's host finds the repository by itself, and stores "
+				   "its data"},
+	[FLAG_AGENT_KEY_FILE] = {"agent-key-file", 0, FLAG_VALUE, "FILE",
+				 OPTION_BACKUP_AGENT_KEY_FILE,
+				 "key file on the agent's host that opens it"},
 	[FLAG_SNAPSHOT_TIMEOUT] = {"snapshot-timeout", 0, FLAG_VALUE, "DURATION",
 				   OPTION_BACKUP_SNAPSHOT_TIMEOUT,
 				   "how long a snapshot is held without a sign of life"},

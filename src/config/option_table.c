@@ -161,6 +161,22 @@ const struct option_def option_table[OPTION_COUNT] = {
 		.help = "longest time that databases and file systems may stand still",
 		.text = "Whatever happens, everything is let go when it is over, and the backup fails.",
 	},
+	[OPTION_BACKUP_AGENT_REPOSITORY] = {
+		.section = "backup", .key = "agent_repository", .type = OPTION_TYPE_STRING,
+		.fallback = "", .since = "0.3.0",
+		.help = "where the agent's host finds the same repository by itself",
+		.text = "Empty: the data comes to this machine, which stores it, and the agent's host needs no "
+			"way to the repository. Otherwise that host stores its data there itself, for "
+			"instance in a file system that both mount, and only the restore point is written "
+			"from here. It has to be the same repository, and backup.agent_key_file a key file "
+			"there that opens it; so that host can then read all of it.",
+	},
+	[OPTION_BACKUP_AGENT_KEY_FILE] = {
+		.section = "backup", .key = "agent_key_file", .type = OPTION_TYPE_STRING,
+		.fallback = "", .since = "0.3.0",
+		.help = "a key file on the agent's host, for backup.agent_repository",
+		.text = "",
+	},
 	[OPTION_BACKUP_TYPE] = {
 		.section = "backup", .key = "type", .type = OPTION_TYPE_STRING, .fallback = "full",
 		.since = "0.3.0",

@@ -498,6 +498,8 @@ guest_remote_open(const struct guest_remote_options *options, struct guest **ret
 	r->base.ops = &remote_ops;
 	r->place = options->place;
 	r->events = options->events;
+	r->store = options->store;
+	r->key_file = options->key_file;
 	r->driver = pthread_self();
 	r->connections = options->connections != 0 ? MIN(options->connections, (unsigned)CREW_MAX)
 						   : CONNECTIONS;

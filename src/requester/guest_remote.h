@@ -26,6 +26,9 @@ struct guest_remote_options {
 	const struct http_place *place; /* outlives the guest */
 	const char *name; /* of the guest, for people */
 	unsigned connections; /* for data; 0: 4 */
+	/* The guest stores by itself, into the same repository: where it finds that, and the key file
+	 * there that opens it. NULL: the data comes here. Both outlive the guest. */
+	const char *store, *key_file;
 	struct eventlog *events; /* of the requester; NULL: none is kept */
 	/* What happens to connections, besides guest->say: as a line of its own. In the driving thread.
 	 * May be NULL. */

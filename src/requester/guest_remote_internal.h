@@ -30,6 +30,7 @@ struct remote {
 	char name[256];
 	char host[256]; /* what it calls itself */
 	unsigned connections;
+	const char *store, *key_file; /* of the guest's own; NULL: the data comes here */
 	struct eventlog *events;
 	void (*note)(void *arg, const char *text);
 	void *note_arg;

@@ -5,6 +5,9 @@
  * listened to by the driving thread; the data goes over the connections of a crew, whose pump stores
  * what the guest's mover makes. Both begin again where they were when a connection breaks.
  *
+ * A guest that reaches the repository by itself is told where, and needs neither pump nor keys: then what it says
+ * that it has stored is looked for in the repository as we see it.
+ *
  * The guest gets the keys that this backup needs. Their text is made in locked memory, and neither JSON
  * values nor buffers that are copied as they grow ever hold it.
  */
@@ -18,6 +21,7 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "repo/keys.h"
+#include "repo/read.h"
 #include "requester/guest_remote_internal.h"
 #include "store/frame.h"
 
@@ -35,6 +39,7 @@ struct moving {
 	const struct guest_move *move;
 	struct pump *pump;
 	struct crew *crew;
+	bool attached; /* the agent has the order */
 	uint64_t seq; /* the last line seen */
 	json_t *result; /* once it is there */
 	struct error failed; /* the guest's mover, or the job */
@@ -79,23 +84,41 @@ fill_in(char text[KEYS_TEXT_SIZE + 1])
 	text[KEYS_TEXT_SIZE] = '\0';
 }
 
+/* Where the guest finds the repository, and which one is meant. */
+static json_t *
+place_json(const struct moving *m)
+{
+	const char *id = m->move->repo->id_text;
+	char keys[KEYS_TEXT_SIZE + 1];
+
+	if (m->r->store != NULL)
+		return json_pack("{s:s, s:s, s:{s:s}}", "store", m->r->store, "key_file",
+				 m->r->key_file, "repository", "id", id);
+	fill_in(keys);
+	return json_pack("{s:s, s:{s:s, s:s}}", "store", "outbox", "repository", "id", id, "keys",
+			 keys);
+}
+
 static json_t *
 order_json(const struct moving *m)
 {
 	const struct task_order *order = &m->move->order;
 	const struct mover_options *mover = &order->mover;
-	char keys[KEYS_TEXT_SIZE + 1];
+	CLEAN(json_done) json_t *place = place_json(m);
+	json_t *j = json_pack("{s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "previous",
+			      previous_json(order), "exclude", exclude_json(mover),
+			      "one_file_system", (int)mover->one_file_system, "force_read",
+			      (int)mover->force_read, "workers", (json_int_t)mover->workers,
+			      "memory_limit", (json_int_t)mover->memory_limit, "compression_level",
+			      (json_int_t)order->write.level_data, "compression_level_pages",
+			      (json_int_t)order->write.level_pages, "pack_size",
+			      (json_int_t)order->write.pack_size);
 
-	fill_in(keys);
-	return json_pack("{s:s, s:{s:s, s:s}, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
-			 "store", "outbox", "repository", "id", m->move->repo->id_text, "keys",
-			 keys, "previous", previous_json(order), "exclude", exclude_json(mover),
-			 "one_file_system", (int)mover->one_file_system, "force_read",
-			 (int)mover->force_read, "workers", (json_int_t)mover->workers,
-			 "memory_limit", (json_int_t)mover->memory_limit, "compression_level",
-			 (json_int_t)order->write.level_data, "compression_level_pages",
-			 (json_int_t)order->write.level_pages, "pack_size",
-			 (json_int_t)order->write.pack_size);
+	if (j != NULL && (place == NULL || json_object_update(j, place) < 0)) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
 }
 
 static int
@@ -129,11 +152,12 @@ make_body(const struct moving *m, bool with_order, struct secret **ret, struct e
 	    json_object_set_new(body, "After", json_integer((json_int_t)m->seq)) < 0)
 		return error_no_memory(err);
 	if (with_order && json_object_set_new(body, "Order", order_json(m)) < 0)
-		return error_set(err, ERR_USAGE, "a pattern of 'exclude' is not valid UTF-8");
+		return error_set(err, ERR_USAGE,
+				 "a pattern of 'exclude', or a path, is not valid UTF-8");
 	if (json_write(body, &text, err) < 0 || secret_new(text.n, &locked, err) < 0)
 		return err->code;
 	memcpy(secret_bytes(locked), text.p, text.n);
-	if (with_order) {
+	if (with_order && m->r->store == NULL) {
 		uint8_t *at = memmem(secret_bytes(locked), text.n, keys, KEYS_TEXT_SIZE);
 
 		if (at == NULL)
@@ -311,7 +335,8 @@ take_error(struct moving *m, const json_t *line, struct error *err)
 static int
 begin_crew(struct moving *m, struct error *err)
 {
-	if (m->crew != NULL)
+	m->attached = true;
+	if (m->crew != NULL || m->r->store != NULL)
 		return OK;
 	return crew_start(m->pump, m->r->connections, exchange, m, &m->crew, err);
 }
@@ -389,7 +414,7 @@ listen_once(struct moving *m, struct error *err)
 	struct remote *r = m->r;
 	unsigned status = 0;
 
-	if (make_body(m, m->crew == NULL, &body, err) < 0)
+	if (make_body(m, !m->attached, &body, err) < 0)
 		return err->code;
 	const struct http_request request = {
 		.path = "/v1/MoveData",
@@ -464,6 +489,39 @@ read_result(struct moving *m, struct task_result *ret, struct error *err)
 	return OK;
 }
 
+/* The guest has stored by itself: its data is in the repository that we see, too. */
+static int
+look_for_roots(const struct moving *m, const struct task_result *result, struct error *err)
+{
+	CLEAN(repo_index_closep) struct repo_index *index = NULL;
+	json_t *root;
+	size_t i;
+
+	if (repo_index_open(m->move->repo, &index, err) < 0)
+		return err->code;
+	json_array_foreach(result->roots, i, root)
+	{
+		const char *tree = json_string_value(json_object_get(root, "tree"));
+		struct blob_loc loc;
+		struct blob_id id;
+
+		if (tree == NULL || !hex_decode(tree, strlen(tree), id.b, sizeof(id.b)))
+			return error_set(err, ERR_PROTOCOL, "a root without its tree");
+		int found = repo_index_find(index, &id, &loc, err);
+		if (found < 0)
+			return found;
+		if (found == 0) {
+			error_set(err, ERR_CONFIG,
+				  "what the agent stored in '%s' there is not in this repository "
+				  "here",
+				  m->r->store);
+			return error_hint(err, "backup.agent_repository has to be the same "
+					       "repository, seen from that host");
+		}
+	}
+	return OK;
+}
+
 /* Threads first, then what they use. */
 static void
 moving_done(struct moving *m)
@@ -503,7 +561,7 @@ guest_remote_move(struct guest *g, const struct guest_move *move, struct task_re
 	CLEAN(moving_done) struct moving m = {.r = r, .move = move};
 
 	tell_missing(&m);
-	if (pump_new(move->repo->store, PUMP_BACKUP, &m.pump, err) < 0)
+	if (r->store == NULL && pump_new(move->repo->store, PUMP_BACKUP, &m.pump, err) < 0)
 		return err->code;
 	if (listen_to_end(&m, err) < 0) {
 		struct error ended = ERROR_INIT;
@@ -513,5 +571,7 @@ guest_remote_move(struct guest *g, const struct guest_move *move, struct task_re
 			*err = ended;
 		return err->code;
 	}
-	return read_result(&m, ret, err);
+	if (read_result(&m, ret, err) < 0)
+		return err->code;
+	return r->store != NULL ? look_for_roots(&m, ret, err) : OK;
 }

@@ -155,6 +155,8 @@ guest_url_open(const char *url, const struct guest_url_options *options, struct 
 	const struct guest_remote_options remote = {.place = &w->place,
 						    .name = url,
 						    .events = options->events,
+						    .store = options->store,
+						    .key_file = options->key_file,
 						    .note = options->note,
 						    .note_arg = options->note_arg,
 						    .done = way_free,

@@ -17,6 +17,7 @@
 
 struct guest_url_options {
 	const char *state_dir; /* of this machine: its certificate, and whom it knows */
+	const char *store, *key_file; /* as in guest_remote.h */
 	struct ssh_options ssh; /* its url is set here */
 	void (*note)(void *arg, const char *text); /* as in guest_remote.h */
 	void *note_arg;

@@ -109,6 +109,26 @@ rm "$T/tree/slow"
 runs 'the next backup is as good as any' 0 backup --json --agent "$W" "$T/tree"
 check 'and comes back as well' same latest
 
+# ---- a guest that reaches the repository by itself, by another path and with a key file of its own
+cp "$T/key" "$G/key" && ln -s "$T/repo" "$T/shared"
+echo by itself >"$T/tree/d3/f8"
+own() { "$@" --agent "$W" --agent-repository "$T/shared" --agent-key-file "$G/key" "$T/tree"; }
+own runs 'a guest that stores by itself' 0 backup --json
+check 'what changed, and no more' json '.[-1] | .files_changed == 1 and .bytes_new < 200000'
+check 'nothing came over the requester'"'"'s connections' eval '! tail -n 40 "$G/log" | grep -q StoreExchange'
+check 'and it comes back' same latest
+runs 'what it stored is sound' 0 verify --read-data
+HOLDFAST_REPOSITORY=$T/other runs 'another repository' 0 init
+points=$(find "$T/other/points" "$T/repo/points" -type f | wc -l)
+HOLDFAST_REPOSITORY=$T/other own fails 'that is not the one the guest opens' 1 'is another repository' backup
+fails 'a place without a key' 2 'go together' backup --agent "$W" --agent-repository "$T/shared" "$T/tree"
+fails 'a key that the guest does not have' 1 'nokey' backup --agent "$W" --agent-repository "$T/shared" \
+	--agent-key-file "$G/nokey" "$T/tree"
+fails 'a place that is none' 1 "$T/none" backup --agent "$W" --agent-repository "$T/none" \
+	--agent-key-file "$G/key" "$T/tree"
+check 'no restore point came of these' [ "$(find "$T/other/points" "$T/repo/points" -type f | wc -l)" -eq "$points" ]
+check 'and nothing is held' until_true 5 held 0
+
 # ---- a live PostgreSQL over TLS
 [ "$(id -u)" -ne 0 ] || chown "$PG_USER" "$T"
 A=$T/a B=$T/b
