@@ -137,6 +137,14 @@ get(struct lease_table *t, const struct lease_key *key, uint64_t now_ns, struct 
 	return OK;
 }
 
+int
+lease_check(struct lease_table *t, const struct lease_key *key, uint64_t now_ns, struct error *err)
+{
+	struct lease *l;
+
+	return get(t, key, now_ns, &l, err);
+}
+
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 static void

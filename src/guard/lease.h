@@ -142,6 +142,9 @@ void lease_tick(struct lease_table *t, uint64_t now_ns);
 /* When something will be due: the end of a wait. UINT64_MAX: nothing is held. */
 uint64_t lease_next_ns(const struct lease_table *t);
 
+/* OK while it is open, else how it ended. ERR_NOT_FOUND if it is not known. */
+CHECKED int lease_check(struct lease_table *t, const struct lease_key *key, uint64_t now_ns,
+			struct error *err);
 /* What is known of this key, open or ended, or NULL; good until the table changes. */
 const struct lease *lease_find(const struct lease_table *t, const struct lease_key *key);
 /* A lease whose duties wait, thaws first, or NULL; good until the table changes. */

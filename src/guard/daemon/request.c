@@ -195,7 +195,9 @@ member(struct guardian *g, const struct wire_message *m)
 			   sizeof(struct snapshot));
 		return;
 	}
-	(void)error_set(&e, ERR_NOT_FOUND, "no such snapshot");
+	/* Who slept through the end of his lease is told so, and not that there never was anything. */
+	if (lease_check(&g->leases, &m->head.key, clock_boot_ns(), &e) == OK)
+		(void)error_set(&e, ERR_NOT_FOUND, "no such snapshot");
 	answer(g, m, &e);
 }
 

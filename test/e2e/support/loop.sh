@@ -25,6 +25,8 @@ loop_new() {
 }
 
 loop_end() {
+	# A frozen file system can be unmounted, and then stays so, out of reach.
+	! mountpoint -q "$1" || fsfreeze -u "$1" 2>/dev/null
 	# A server that is going takes a moment.
 	for _ in $(seq 50); do
 		umount "$1" 2>/dev/null && return 0
