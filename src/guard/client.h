@@ -90,7 +90,8 @@ CHECKED int guard_freeze(struct guard *g, const struct lease_key *key, uint64_t 
  * ERR_FREEZE: a file system could not be frozen, or was frozen by somebody else. */
 CHECKED int guard_snapshot(struct guard *g, const struct lease_key *key, struct guard_moment *ret,
 			   struct error *err);
-/* All writers are thawed. ERR_BAD_STATE if guard_snapshot did not succeed. */
+/* All writers are thawed. From its return on the set is held, whatever happens to this guard: that is
+ * written down and flushed before. ERR_BAD_STATE if guard_snapshot did not succeed. */
 CHECKED int guard_thawed(struct guard *g, const struct lease_key *key, struct error *err);
 /* Make all snapshots readable. ret: room for SNAPSHOT_MEMBERS_MAX, in the order of guard_add. May be
  * called again. */

@@ -440,6 +440,20 @@ make_moment(struct hold *h)
 
 /* ---- held, and readable ---------------------------------------------------------------------- */
 
+/*
+ * Only now is it said to be held: whoever comes after a guard that died between the two would find a freeze
+ * in the journal, and end the lease. Nobody waits at a database for this. A journal that can't be written has
+ * been told of (EVENT_JOURNAL_UNWRITABLE), and is no reason to drop a snapshot that there is.
+ */
+static void
+held_is_recorded(struct hold *h, int rc, struct error *err)
+{
+	(void)rc;
+	(void)err;
+	if (!h->ending)
+		say_to_asker(h, NULL, 0);
+}
+
 void
 make_held(struct hold *h)
 {
@@ -468,11 +482,10 @@ make_held(struct hold *h)
 	/* Not before it is on its way: the file systems' slots are given back behind that. A set that
 	 * leaves nothing to undo is journaled from here on, so that its lease outlives this process. */
 	h->journaled = true;
-	record_hold(h, NULL);
+	record_hold(h, held_is_recorded);
 	for (size_t i = 0; i < h->n_freezers; i++)
 		freezer_close(h->freezers[i]);
 	h->n_freezers = 0;
-	say_to_asker(h, NULL, 0);
 }
 
 static void expose_next(struct hold *h);

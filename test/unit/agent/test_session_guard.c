@@ -227,7 +227,8 @@ guard_dies(void **state)
 	(void)state;
 	begin(60 * NS_PER_S, exposed);
 	assert_int_equal(kill(guard_pid(bed.session->guard), SIGKILL), 0);
-	assert_int_equal(session_keep(bed.session, 60 * NS_PER_S, &bed.err), OK);
+	if (session_keep(bed.session, 60 * NS_PER_S, &bed.err) < 0)
+		fail_msg("keep: %s", bed.err.msg);
 	assert_int_equal(guard_restarts(bed.session->guard), 1);
 	provider_world_expect(exposed, "file", "before");
 	assert_int_equal(task_skip(bed.session, &bed.err), OK);

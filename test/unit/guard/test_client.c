@@ -268,7 +268,6 @@ a_dead_guard_is_replaced(void **state)
 	struct guard_lease lease, again;
 
 	(void)state;
-	is_journaled();
 	expect_ok(guard_look(g, &key, &lease, &err));
 	for (unsigned i = 1; i <= 3; i++) {
 		assert_int_equal(kill(before, SIGKILL), 0);
@@ -290,6 +289,22 @@ a_dead_guard_is_replaced(void **state)
 	assert_int_equal(kill(before, SIGKILL), 0);
 	assert_int_equal(guard_keep(g, &key, S, &err), ERR_LEASE_ENDED);
 	assert_non_null(strstr(err.msg, "it was finished"));
+}
+
+/* Said to be held is held: at once, and not once the journal has been written. */
+static void
+what_is_held_outlives_its_guard(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 20; i++) {
+		struct lease_key key = hold();
+
+		assert_int_equal(kill(guard_pid(g), SIGKILL), 0);
+		expect_ok(guard_keep(g, &key, 60 * S, &err));
+		assert_int_equal(guard_restarts(g), i);
+		expect_ok(guard_abort(g, &key, &err));
+		expect_ok(guard_settle(g, clock_boot_ns() + 30 * S, &err));
+	}
 }
 
 /* What was not held yet ends with its guard. */
@@ -505,6 +520,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_writer_is_killed_at_the_cap, start, stop),
 		cmocka_unit_test_setup_teardown(a_dead_writer_is_no_proof, start, stop),
 		cmocka_unit_test_setup_teardown(a_dead_guard_is_replaced, start, stop),
+		cmocka_unit_test_setup_teardown(what_is_held_outlives_its_guard, start, stop),
 		cmocka_unit_test_setup_teardown(an_unfinished_set_ends_with_its_guard, start, stop),
 		cmocka_unit_test_setup_teardown(a_hung_guard_is_replaced, start, stop),
 		cmocka_unit_test_setup_teardown(an_agent_that_stood_still, start, stop),
