@@ -49,7 +49,8 @@ seconds() { # VARIABLE FROM TO, tenths
 hosts_of() { # who it is about: the one that is backed up, more often than the other
 	pick chosen pg2 pg3
 	chosen=${group_chosen:-$chosen}
-	active=$(group_active) || active=pg1
+	# Once more: one that answers late is not one that is gone.
+	active=$(group_active) || active=$(group_active) || active=pg1
 }
 
 # ---- faults: each does it, and says in $undo how it is over

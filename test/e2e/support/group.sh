@@ -261,6 +261,7 @@ group_feed_at() { pg_sql "$T/$(group_active)" 'SELECT coalesce(max(n), 0) FROM f
 group_promote() {
 	local old c
 	old=$(group_active) || old=
+	[ "$old" != "$1" ] || return 1
 	[ -z "$old" ] || [ "${2:-}" = keep ] || group_stop "$old" immediate || return 1
 	for c in $GROUP_COPIES; do
 		[ "$c" = "$1" ] || pg_sql "$T/$1" "SELECT pg_create_physical_replication_slot('$c', true)" >/dev/null 2>&1
