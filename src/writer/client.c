@@ -263,6 +263,12 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 	return OK;
 }
 
+void
+writer_set_timeout(struct writer *w, uint64_t event_timeout_ns)
+{
+	w->event_timeout_ns = event_timeout_ns;
+}
+
 static void
 forget_paths(struct writer *w)
 {

@@ -54,6 +54,8 @@ struct writer;
 
 CHECKED int writer_start(const struct writer_options *options, struct writer **ret,
 			 struct error *err);
+/* From the next event on. For tests: of one event alone it can be short without that the others fail of it. */
+void writer_set_timeout(struct writer *w, uint64_t event_timeout_ns);
 /* Ends the program (kindly, then by force) and frees. NULL is fine. */
 void writer_close(struct writer *w);
 void writer_closep(struct writer **w);

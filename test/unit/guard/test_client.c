@@ -54,11 +54,11 @@ was_told(const char *what)
 	return found;
 }
 
-/* Events come when they come; within ten seconds. */
+/* Events come when they come; within a time that a busy machine can keep. */
 static bool
 is_told(const char *what)
 {
-	uint64_t limit = clock_boot_ns() + 10 * S;
+	uint64_t limit = clock_boot_ns() + 30 * S;
 	const struct timespec pause = {.tv_nsec = 1000000};
 
 	while (!was_told(what) && clock_boot_ns() < limit)
@@ -191,13 +191,18 @@ it_expires_by_itself(void **state)
 {
 	struct lease_key key = hold();
 	uint64_t asked = clock_boot_ns();
+	struct guard_lease lease;
 
 	(void)state;
 	expect_ok(guard_keep(g, &key, S, &err));
+	uint64_t kept = clock_boot_ns();
 	assert_true(is_told("SNAPSHOT_TIMEOUT ttl_s=1"));
-	uint64_t after = clock_boot_ns() - asked;
-	print_message("# told %u ms after the last keep-alive\n", (unsigned)(after / NS_PER_MS));
-	assert_true(after >= S && after < 3 * S);
+	print_message("# told %u ms after the last keep-alive\n",
+		      (unsigned)((clock_boot_ns() - asked) / NS_PER_MS));
+	/* When it ended is the lease's to say, however late this test gets to run. */
+	expect_ok(guard_look(g, &key, &lease, &err));
+	assert_int_equal(lease.lease.end, LEASE_EXPIRED);
+	assert_true(lease.lease.ended_ns >= asked + S && lease.lease.ended_ns <= kept + S);
 	assert_int_equal(guard_keep(g, &key, S, &err), ERR_LEASE_ENDED);
 }
 
@@ -215,7 +220,9 @@ a_writer_is_killed_at_the_cap(void **state)
 	}
 	CLEAN(fd_close) int pidfd = pidfd_open(pid, 0);
 	expect_ok(guard_writer(g, &key, pidfd, &err));
-	expect_ok(guard_freeze(g, &key, S / 5, &err));
+	/* On a busy machine the cap may be over before its answer. */
+	int rc = guard_freeze(g, &key, S / 5, &err);
+	assert_true(rc == OK || rc == ERR_LEASE_ENDED);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(guard_thawed(g, &key, &err), ERR_LEASE_ENDED);
@@ -280,7 +287,7 @@ a_dead_guard_is_replaced(void **state)
 		assert_int_not_equal(guard_pid(g), before);
 		before = guard_pid(g);
 	}
-	expect_ok(guard_keep(g, &key, S, &err));
+	expect_ok(guard_keep(g, &key, 60 * S, &err));
 	struct guard_verdict verdict = {.proven = false};
 	expect_ok(guard_finish(g, &key, &verdict, &err));
 	assert_true(verdict.proven);
@@ -342,7 +349,8 @@ a_hung_guard_is_replaced(void **state)
 static void
 an_agent_that_stood_still(void **state)
 {
-	pid_t agent, waker;
+	const struct timespec still = {.tv_sec = 6};
+	pid_t agent;
 	int status;
 
 	(void)state;
@@ -357,14 +365,6 @@ an_agent_that_stood_still(void **state)
 		good = guard_start(&o, &mine, &err) == OK &&
 		       guard_begin(mine, set_b, "still", 1200 * S, &key, &err) == OK &&
 		       guard_freeze(mine, &key, 60 * S, &err) == OK; /* pings from here on */
-		waker = fork();
-		if (waker == 0) {
-			const struct timespec pause = {.tv_sec = 6};
-
-			(void)nanosleep(&pause, NULL);
-			(void)kill(getppid(), SIGCONT);
-			_exit(0);
-		}
 		const struct timespec twice = {.tv_sec = 1, .tv_nsec = 200000000};
 		(void)nanosleep(&twice, NULL); /* a ping or two */
 		(void)raise(SIGSTOP);
@@ -372,6 +372,11 @@ an_agent_that_stood_still(void **state)
 		good = good && guard_restarts(mine) == 0 && guard_keep(mine, &key, S, &err) == OK;
 		_exit(good ? 0 : 1);
 	}
+	/* It is woken when it has stood still for that long, and not before it does. */
+	assert_int_equal(waitpid(agent, &status, WUNTRACED), agent);
+	assert_true(WIFSTOPPED(status));
+	(void)nanosleep(&still, NULL);
+	assert_int_equal(kill(agent, SIGCONT), 0);
 	assert_int_equal(waitpid(agent, &status, 0), agent);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "mover/jobs.h"
@@ -53,13 +54,20 @@ drop(struct job *job)
 }
 
 static void
-push(struct counting *c, unsigned children)
+push_job(struct counting *c, int (*what)(struct job *job, void *worker, struct error *err),
+	 unsigned children)
 {
 	struct counted *j = malloc(sizeof(*j));
 
 	assert_non_null(j);
-	*j = (struct counted){.job = {.run = run, .drop = drop}, .all = c, .children = children};
+	*j = (struct counted){.job = {.run = what, .drop = drop}, .all = c, .children = children};
 	jobs_push(c->jobs, &j->job);
+}
+
+static void
+push(struct counting *c, unsigned children)
+{
+	push_job(c, run, children);
 }
 
 static void *
@@ -145,20 +153,33 @@ stop(struct job *job, void *worker, struct error *err)
 	return OK;
 }
 
+/* Runs until the queue is stopped: so the others cannot empty it before the one that stops it gets to run. */
+static int
+outlast(struct job *job, void *worker, struct error *err)
+{
+	struct counted *j = CONTAINER_OF(job, struct counted, job);
+	struct counting *c = j->all;
+
+	(void)worker;
+	(void)err;
+	free(j);
+	while (!jobs_stopped(c->jobs))
+		(void)sched_yield();
+	atomic_fetch_add(&c->run, 1);
+	return OK;
+}
+
 static void
 stopped_in_the_middle(void **state)
 {
 	struct error err = ERROR_INIT;
 	struct counting c = {0};
-	struct counted *j = malloc(sizeof(*j));
 
 	(void)state;
 	assert_int_equal(jobs_new(&c.jobs, &err), OK);
 	for (int i = 0; i < 1000; i++)
-		push(&c, 0);
-	assert_non_null(j);
-	*j = (struct counted){.job = {.run = stop, .drop = drop}, .all = &c};
-	jobs_push(c.jobs, &j->job);
+		push_job(&c, outlast, 0);
+	push_job(&c, stop, 0);
 	run_all(&c);
 	assert_true(jobs_stopped(c.jobs));
 	assert_null(jobs_try(c.jobs));

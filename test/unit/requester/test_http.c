@@ -327,8 +327,9 @@ silence_and_deadlines(void **state)
 	assert_int_equal(post(s, 60, 0), ERR_AGENT_LOST);
 	assert_non_null(strstr(s->err.msg, "nothing was heard"));
 	assert_int_equal(post(s, 60, 0), ERR_AGENT_LOST);
-	assert_int_equal(post(s, 10000, 60), ERR_TIMEOUT);
-	assert_true(clock_boot_ns() - start < 5 * NS_PER_S);
+	/* The deadline is met, not the silence, which would take as long as that. */
+	assert_int_equal(post(s, 30000, 60), ERR_TIMEOUT);
+	assert_true(clock_boot_ns() - start < 30 * NS_PER_S);
 }
 
 static void

@@ -234,7 +234,7 @@ handed_out_again(void **state)
 static void
 handed_out_again_in_time(void **state)
 {
-	const struct outbox_options options = {.again_ns = NS_PER_S};
+	const struct outbox_options options = {.again_ns = 10 * NS_PER_S};
 	CLEAN(outbox_freep) struct outbox *o = open_box(&options);
 	struct doing d = {0};
 
@@ -243,7 +243,7 @@ handed_out_again_in_time(void **state)
 	CLEAN(handed_done) struct handed first = wait_next(o, 1);
 	clock_fake_set(clock_boot_ns(), clock_wall_ns());
 	assert_int_equal(next_rc(o, SECOND_CONNECTION), 0);
-	clock_fake_advance(2 * NS_PER_S);
+	clock_fake_advance(11 * NS_PER_S);
 	CLEAN(handed_done) struct handed second = next(o, SECOND_CONNECTION);
 	clock_fake_off();
 	assert_int_equal(second.op.id, first.op.id);
