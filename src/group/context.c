@@ -47,14 +47,30 @@ context_end(struct context *c)
 	return end;
 }
 
-void
-context_over(struct context *c, const struct group_copy *copy, const struct error *why,
-	     uint64_t away_ns)
+struct context *
+context_of(void *side)
 {
+	return ((struct context_side *)side)->context;
+}
+
+const char *
+context_seconds(uint64_t ns, char text[CONTEXT_SECONDS_MAX])
+{
+	(void)snprintf(text, CONTEXT_SECONDS_MAX, "%" PRIu64 ".%" PRIu64 " s", ns / NS_PER_S,
+		       ns % NS_PER_S / (100 * NS_PER_MS));
+	return text;
+}
+
+void
+context_over(void *side, const struct error *why, uint64_t away_ns)
+{
+	const struct context_side *s = side;
+	struct context *c = context_of(side);
+
 	if (why->code == ERR_GROUP_ROLE)
 		eventlog_add(c->order.events, EVENT_COPY_ROLE_CHANGED, c->order.job,
-			     "group=%s copy=%s role=%s error=%s", c->order.group->name, copy->name,
-			     copy == c->order.active ? "active" : "passive", why->msg);
+			     "group=%s copy=%s role=%s error=%s", c->order.group->name,
+			     s->copy->name, s == &c->active ? "active" : "passive", why->msg);
 	eventlog_add(c->order.events, EVENT_CONTEXT_GIVEN_UP, c->order.job,
 		     "group=%s active=%s away_ms=%" PRIu64 " code=%s error=%s",
 		     c->order.group->name, c->order.active->name, away_ns / NS_PER_MS,
@@ -66,10 +82,11 @@ void
 context_expired(const struct context *c, const char *what, uint64_t silent_ns,
 		const struct error *last, struct error *err)
 {
+	char seconds[CONTEXT_SECONDS_MAX];
+
 	(void)error_set(err, ERR_CONTEXT_LOST,
-			"%s gave no sign of life for %" PRIu64 ".%" PRIu64
-			" s (context_lease is %" PRIu64 " s)%s%s",
-			what, silent_ns / NS_PER_S, silent_ns % NS_PER_S / (100 * NS_PER_MS),
+			"%s gave no sign of life for %s (context_lease is %" PRIu64 " s)%s%s", what,
+			context_seconds(silent_ns, seconds),
 			c->order.group->context_lease_ns / NS_PER_S, last->code != OK ? ": " : "",
 			last->code != OK ? last->msg : "");
 }
@@ -105,6 +122,8 @@ context_open(const struct context_order *order, const struct log_range *range, s
 	(void)pthread_mutex_init(&c->lock, NULL);
 	c->order = *order;
 	c->engine = order->group->engine;
+	c->active = (struct context_side){.context = c, .copy = order->active};
+	c->passive = (struct context_side){.context = c, .copy = order->passive};
 	(void)text_printf(c->holder, sizeof(c->holder), "%s by %s", order->passive->name,
 			  order->holder);
 	c->opened_ns = clock_boot_ns();
@@ -124,24 +143,24 @@ context_open(const struct context_order *order, const struct log_range *range, s
 int
 context_check(struct context *c, struct error *err)
 {
-	int rc = context_link_check(c->active, err);
+	int rc = context_link_check(c->active.link, err);
 
-	return rc == OK && c->passive != NULL ? context_link_check(c->passive, err) : rc;
+	return rc == OK && c->passive.link != NULL ? context_link_check(c->passive.link, err) : rc;
 }
 
 int
 context_prove(struct context *c, uint64_t deadline_ns, struct error *err)
 {
-	uint64_t active = context_link_ask(c->active), passive = 0;
+	uint64_t active = context_link_ask(c->active.link), passive = 0;
 	int rc;
 
-	if (c->passive != NULL)
-		passive = context_link_ask(c->passive);
-	rc = context_link_await(c->active, active, deadline_ns, err);
+	if (c->passive.link != NULL)
+		passive = context_link_ask(c->passive.link);
+	rc = context_link_await(c->active.link, active, deadline_ns, err);
 	if (rc < 0)
 		return error_prefix(err, "backup context");
-	if (c->passive != NULL)
-		rc = context_link_await(c->passive, passive, deadline_ns, err);
+	if (c->passive.link != NULL)
+		rc = context_link_await(c->passive.link, passive, deadline_ns, err);
 	return rc < 0 ? (int)error_prefix(err, "the copy that is backed up") : OK;
 }
 
@@ -150,7 +169,7 @@ context_state(struct context *c, struct context_state *ret)
 {
 	struct context_link_state active;
 
-	context_link_state(c->active, &active);
+	context_link_state(c->active.link, &active);
 	*ret = (struct context_state){
 		.connected = active.held,
 		.opened_ns = c->opened_ns,

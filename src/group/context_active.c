@@ -9,34 +9,30 @@
 #include "base/text.h"
 #include "group/context_internal.h"
 
-static const char *
-name_of(const struct context *c)
+/* A session that failed is put away; what is worth nothing goes at once, so that a repeated backup finds nothing of
+ * it. */
+static int
+settled(struct context *c, int rc)
 {
-	return c->order.active->name;
-}
-
-/* What is worth nothing goes at once, so that a repeated backup finds nothing of it. */
-static void
-put_away(struct context *c, enum err code)
-{
-	if (context_policy_may_return(code))
+	if (rc == OK)
+		return OK;
+	if (context_policy_may_return((enum err)rc))
 		c->silent = STEAL_PTR(c->session);
 	else
 		c->engine->session_close(STEAL_PTR(c->session),
 					 clock_boot_ns() + c->order.group->heartbeat_timeout_ns);
+	return rc;
 }
 
 static int
-beat(void *arg, uint64_t deadline_ns, struct error *err)
+beat(void *side, uint64_t deadline_ns, struct error *err)
 {
-	struct context *c = arg;
+	struct context *c = context_of(side);
 	uint64_t end;
 	int rc = c->engine->session_beat(c->session, c->needed, deadline_ns, &end, err);
 
-	if (rc < 0) {
-		put_away(c, (enum err)rc);
-		return rc;
-	}
+	if (rc < 0)
+		return settled(c, rc);
 	(void)pthread_mutex_lock(&c->lock);
 	c->end = MAX(c->end, end);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -44,9 +40,9 @@ beat(void *arg, uint64_t deadline_ns, struct error *err)
 }
 
 static int
-reopen(void *arg, uint64_t deadline_ns, struct error *err)
+reopen(void *side, uint64_t deadline_ns, struct error *err)
 {
-	struct context *c = arg;
+	struct context *c = context_of(side);
 	const struct engine_session_order order = {
 		.holder = c->holder,
 		.lease_ns = c->order.group->context_lease_ns,
@@ -63,55 +59,63 @@ reopen(void *arg, uint64_t deadline_ns, struct error *err)
 	return OK;
 }
 
-static void
-lost(void *arg, const struct error *why)
+static int
+fd(void *side)
 {
-	struct context *c = arg;
+	return context_of(side)->engine->session_fd(context_of(side)->session);
+}
+
+static int
+hear(void *side, struct error *err)
+{
+	struct context *c = context_of(side);
+
+	return settled(c, c->engine->session_hear(c->session, err));
+}
+
+static void
+lost(void *side, const struct error *why)
+{
+	struct context *c = context_of(side);
+	const char *name = c->active.copy->name;
 
 	eventlog_add(c->order.events, EVENT_CONTEXT_LOST, c->order.job,
-		     "group=%s active=%s error=%s", c->order.group->name, name_of(c), why->msg);
-	context_note(c, "the backup context on %s was lost: %s; trying again", name_of(c),
-		     why->msg);
+		     "group=%s active=%s error=%s", c->order.group->name, name, why->msg);
+	context_note(c, "the backup context on %s was lost: %s; trying again", name, why->msg);
 }
 
 static void
-back(void *arg, uint64_t away_ns)
+back(void *side, uint64_t away_ns)
 {
-	struct context *c = arg;
+	struct context *c = context_of(side);
+	const char *name = c->active.copy->name;
+	char seconds[CONTEXT_SECONDS_MAX];
 
 	eventlog_add(c->order.events, EVENT_CONTEXT_REOPENED, c->order.job,
-		     "group=%s active=%s away_ms=%" PRIu64, c->order.group->name, name_of(c),
+		     "group=%s active=%s away_ms=%" PRIu64, c->order.group->name, name,
 		     away_ns / NS_PER_MS);
-	context_note(c,
-		     "the backup context on %s is open again after %" PRIu64 ".%" PRIu64
-		     " s; its logs are still there",
-		     name_of(c), away_ns / NS_PER_S, away_ns % NS_PER_S / (100 * NS_PER_MS));
+	context_note(c, "the backup context on %s is open again after %s; its logs are still there",
+		     name, context_seconds(away_ns, seconds));
 }
 
 static void
-over(void *arg, const struct error *why, uint64_t away_ns)
+expired(void *side, uint64_t silent_ns, const struct error *last, struct error *err)
 {
-	struct context *c = arg;
-
-	context_over(c, c->order.active, why, away_ns);
-}
-
-static void
-expired(void *arg, uint64_t silent_ns, const struct error *last, struct error *err)
-{
-	const struct context *c = arg;
+	const struct context *c = context_of(side);
 	char what[128];
 
-	(void)text_printf(what, sizeof(what), "the backup context on %s", name_of(c));
+	(void)text_printf(what, sizeof(what), "the backup context on %s", c->active.copy->name);
 	context_expired(c, what, silent_ns, last, err);
 }
 
 static const struct context_link_ops active_ops = {
 	.beat = beat,
 	.reopen = reopen,
+	.fd = fd,
+	.hear = hear,
 	.lost = lost,
 	.back = back,
-	.over = over,
+	.over = context_over,
 	.expired = expired,
 };
 
@@ -133,7 +137,7 @@ context_active_open(struct context *c, const struct log_range *range, struct err
 		return error_set(err, ERR_GROUP_ROLE,
 				 "%s went from timeline %" PRIu32 " to %" PRIu32
 				 " since it named its logs",
-				 name_of(c), range->timeline, c->mark.timeline);
+				 c->active.copy->name, range->timeline, c->mark.timeline);
 	/* A checkpoint between the two: the logs before it are held by nothing. */
 	c->needed = MAX(range->required, c->mark.pinned);
 	c->end = range->end;
@@ -143,7 +147,7 @@ context_active_open(struct context *c, const struct log_range *range, struct err
 int
 context_active_start(struct context *c, struct error *err)
 {
-	return context_link_start(&active_ops, c, c->order.group, &c->active, err);
+	return context_link_start(&active_ops, &c->active, c->order.group, &c->active.link, err);
 }
 
 void
@@ -152,7 +156,7 @@ context_active_close(struct context *c)
 	const struct group *g = c->order.group;
 	uint64_t deadline_ns;
 
-	context_link_stop(STEAL_PTR(c->active));
+	context_link_stop(STEAL_PTR(c->active.link));
 	c->engine->session_close(STEAL_PTR(c->silent), clock_boot_ns());
 	deadline_ns = clock_boot_ns() + g->heartbeat_timeout_ns;
 	if (c->session != NULL)

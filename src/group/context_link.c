@@ -9,9 +9,12 @@
 #include "group/context_link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -20,7 +23,8 @@ struct context_link {
 	void *arg;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake; /* the thread, and who awaits a beat */
+	pthread_cond_t answer; /* whoever awaits a beat */
+	int wake_fd; /* an eventfd: the thread, while it rests */
 	bool stop;
 	bool told_over;
 	struct context_policy policy;
@@ -30,8 +34,17 @@ struct context_link {
 	uint64_t asked, answered; /* tickets */
 };
 
-/* Sleep with the lock held, until something is said or `until_ns` of the boot clock; in slices, since the
- * clock of the condition stands still while the machine sleeps, and the boot clock does not. */
+/* With the lock held. */
+static void
+rouse(const struct context_link *l)
+{
+	ssize_t n = write(l->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+
+	(void)n; /* an eventfd takes one */
+}
+
+/* Wait for an answer with the lock held, until `until_ns` of the boot clock; in slices, since the clock of the
+ * condition stands still while the machine sleeps, and the boot clock does not. */
 static void
 doze(struct context_link *l, uint64_t until_ns)
 {
@@ -45,7 +58,7 @@ doze(struct context_link *l, uint64_t until_ns)
 	ns += (uint64_t)t.tv_nsec;
 	t.tv_sec += (time_t)(ns / NS_PER_S);
 	t.tv_nsec = (long)(ns % NS_PER_S);
-	(void)pthread_cond_timedwait(&l->wake, &l->lock, &t);
+	(void)pthread_cond_timedwait(&l->answer, &l->lock, &t);
 }
 
 /* With the lock held; comes back with it. */
@@ -76,11 +89,28 @@ away_for(const struct context_link *l, uint64_t now_ns)
 	return p->phase == CONTEXT_PHASE_AWAY && now_ns > p->away_ns ? now_ns - p->away_ns : 0;
 }
 
+/* What was asked, or heard, from asked_ns on, in the phase `before`, ended so. With the lock held; comes back
+ * with it. */
+static void
+settle(struct context_link *l, enum context_phase before, uint64_t asked_ns, int rc,
+       const struct error *err)
+{
+	uint64_t now_ns = clock_boot_ns(), away_ns = away_for(l, now_ns);
+
+	context_policy_answer(&l->policy, asked_ns, now_ns, (enum err)rc);
+	if (l->policy.phase == CONTEXT_PHASE_OVER && l->over.code == OK)
+		l->over = *err;
+	else if (rc < 0)
+		l->last = *err;
+	(void)pthread_cond_broadcast(&l->answer);
+	tell(l, before, away_ns);
+}
+
 /* A beat or a reopening, with the lock held, but not while it is asked. */
 static void
 act(struct context_link *l, enum context_step step)
 {
-	uint64_t asked_ns = clock_boot_ns(), ticket = l->asked, away_ns;
+	uint64_t asked_ns = clock_boot_ns(), ticket = l->asked;
 	uint64_t deadline_ns = context_policy_deadline(&l->policy, step, asked_ns);
 	enum context_phase before = l->policy.phase;
 	struct error err = ERROR_INIT;
@@ -90,19 +120,53 @@ act(struct context_link *l, enum context_step step)
 	rc = step == CONTEXT_STEP_BEAT ? l->ops->beat(l->arg, deadline_ns, &err)
 				       : l->ops->reopen(l->arg, deadline_ns, &err);
 	(void)pthread_mutex_lock(&l->lock);
-	away_ns = away_for(l, clock_boot_ns());
-	context_policy_answer(&l->policy, asked_ns, clock_boot_ns(), (enum err)rc);
-	if (l->policy.phase == CONTEXT_PHASE_OVER && l->over.code == OK)
-		l->over = err;
-	else if (rc < 0)
-		l->last = err;
 	if (rc == OK)
 		l->answered = ticket;
+	settle(l, before, asked_ns, rc, &err);
 	/* Somebody has asked meanwhile: that beat may have begun before. */
 	if (rc == OK && l->asked != ticket)
 		context_policy_hurry(&l->policy, clock_boot_ns());
-	(void)pthread_cond_broadcast(&l->wake);
-	tell(l, before, away_ns);
+}
+
+/* The far end was heard; as act(). */
+static void
+hear(struct context_link *l)
+{
+	enum context_phase before = l->policy.phase;
+	struct error err = ERROR_INIT;
+	int rc;
+
+	(void)pthread_mutex_unlock(&l->lock);
+	rc = l->ops->hear(l->arg, &err);
+	(void)pthread_mutex_lock(&l->lock);
+	if (rc < 0)
+		settle(l, before, clock_boot_ns(), rc, &err);
+}
+
+/*
+ * Until it is time for something, or something is said: on this side, or by the far end. The channel says nothing
+ * of its own accord but that it has ended, which so is known at once, and not at the next beat. In slices,
+ * as doze(). With the lock held, but not while it waits.
+ */
+static void
+rest(struct context_link *l)
+{
+	struct pollfd p[] = {
+		{.fd = l->wake_fd, .events = POLLIN},
+		{.fd = l->policy.phase == CONTEXT_PHASE_HELD ? l->ops->fd(l->arg) : -1,
+		 .events = POLLIN},
+	};
+	int ms = MIN(clock_left_ms(l->policy.due_ns), (int)(NS_PER_S / NS_PER_MS));
+	uint64_t ignored;
+
+	(void)pthread_mutex_unlock(&l->lock);
+	if (poll(p, ARRAY_SIZE(p), ms) > 0 && p[0].revents != 0) {
+		ssize_t n = read(l->wake_fd, &ignored, sizeof(ignored));
+		(void)n;
+	}
+	(void)pthread_mutex_lock(&l->lock);
+	if (p[1].revents != 0 && !l->stop)
+		hear(l);
 }
 
 /* With the lock held: over, whoever has seen it. */
@@ -117,7 +181,7 @@ expire(struct context_link *l)
 	l->ops->expired(l->arg, now_ns - l->policy.sign_ns,
 			l->policy.phase == CONTEXT_PHASE_AWAY ? &l->last : &none, &l->over);
 	l->policy.phase = CONTEXT_PHASE_OVER;
-	(void)pthread_cond_broadcast(&l->wake);
+	(void)pthread_cond_broadcast(&l->answer);
 }
 
 static void *
@@ -132,7 +196,7 @@ link_main(void *arg)
 		if (step == CONTEXT_STEP_GIVE_UP)
 			expire(l);
 		else if (step == CONTEXT_STEP_WAIT)
-			doze(l, l->policy.due_ns);
+			rest(l);
 		else
 			act(l, step);
 	}
@@ -160,7 +224,8 @@ start_thread(struct context_link *l)
 static void
 link_free(struct context_link *l)
 {
-	(void)pthread_cond_destroy(&l->wake);
+	(void)close(l->wake_fd);
+	(void)pthread_cond_destroy(&l->answer);
 	(void)pthread_mutex_destroy(&l->lock);
 	free(l);
 }
@@ -175,13 +240,18 @@ context_link_start(const struct context_link_ops *ops, void *arg, const struct g
 
 	if (l == NULL)
 		return error_no_memory(err);
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->wake_fd < 0) {
+		free(l);
+		return error_sys(err, ERR_NO_MEMORY, "make an eventfd");
+	}
 	l->ops = ops;
 	l->arg = arg;
 	context_policy_init(&l->policy, g, clock_boot_ns());
 	(void)pthread_mutex_init(&l->lock, NULL);
 	(void)pthread_condattr_init(&monotonic);
 	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&l->wake, &monotonic);
+	(void)pthread_cond_init(&l->answer, &monotonic);
 	(void)pthread_condattr_destroy(&monotonic);
 	rc = start_thread(l);
 	if (rc != 0) {
@@ -225,7 +295,7 @@ context_link_ask(struct context_link *l)
 	(void)pthread_mutex_lock(&l->lock);
 	ticket = ++l->asked;
 	context_policy_hurry(&l->policy, clock_boot_ns());
-	(void)pthread_cond_broadcast(&l->wake);
+	rouse(l);
 	(void)pthread_mutex_unlock(&l->lock);
 	return ticket;
 }
@@ -280,7 +350,7 @@ context_link_stop(struct context_link *l)
 		return;
 	(void)pthread_mutex_lock(&l->lock);
 	l->stop = true;
-	(void)pthread_cond_broadcast(&l->wake);
+	rouse(l);
 	(void)pthread_mutex_unlock(&l->lock);
 	(void)pthread_join(l->thread, NULL);
 	link_free(l);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * One channel and its thread: beats, opens it again, gives it up, as context_policy.h says. What the
- * channel is, is behind a table of functions.
+ * One channel and its thread: beats, listens in between, opens it again, gives it up, as context_policy.h says.
+ * What the channel is, is behind a table of functions.
  */
 #ifndef HF_GROUP_CONTEXT_LINK_H
 #define HF_GROUP_CONTEXT_LINK_H
@@ -14,6 +14,9 @@ struct context_link_ops {
 	/* Both end at the deadline. A beat that fails leaves nothing open. */
 	int (*beat)(void *arg, uint64_t deadline_ns, struct error *err);
 	int (*reopen)(void *arg, uint64_t deadline_ns, struct error *err);
+	/* Between beats: as engine->session_fd, and what to do when that is ready; fails as a beat does. */
+	int (*fd)(void *arg);
+	int (*hear)(void *arg, struct error *err);
 	/* For whoever is told: it was lost; it is back; it is over. */
 	void (*lost)(void *arg, const struct error *why);
 	void (*back)(void *arg, uint64_t away_ns);

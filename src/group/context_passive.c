@@ -11,7 +11,7 @@
 static const char *
 name_of(const struct context *c)
 {
-	return c->order.passive->name;
+	return c->passive.copy->name;
 }
 
 /* Event 2153, with the communication error as far as the copy knows it. */
@@ -95,14 +95,8 @@ blame(struct context *c)
 }
 
 static int
-beat(void *arg, uint64_t deadline_ns, struct error *err)
+settled(struct context *c, int rc)
 {
-	struct context *c = arg;
-	struct watch_facts f;
-	int rc = c->engine->watch_ask(c->watch, deadline_ns, &f, err);
-
-	if (rc == OK)
-		rc = judge(c, &f, err);
 	if (rc == OK)
 		return OK;
 	c->engine->watch_close(STEAL_PTR(c->watch));
@@ -112,46 +106,66 @@ beat(void *arg, uint64_t deadline_ns, struct error *err)
 }
 
 static int
-reopen(void *arg, uint64_t deadline_ns, struct error *err)
+beat(void *side, uint64_t deadline_ns, struct error *err)
 {
-	struct context *c = arg;
-	int rc = c->engine->watch_open(c->order.group, c->order.passive, c->watch_address,
+	struct context *c = context_of(side);
+	struct watch_facts f;
+	int rc = c->engine->watch_ask(c->watch, deadline_ns, &f, err);
+
+	if (rc == OK)
+		rc = judge(c, &f, err);
+	return settled(c, rc);
+}
+
+static int
+reopen(void *side, uint64_t deadline_ns, struct error *err)
+{
+	struct context *c = context_of(side);
+	int rc = c->engine->watch_open(c->order.group, c->passive.copy, c->watch_address,
 				       deadline_ns, &c->watch, err);
 
 	if (rc < 0)
 		return rc;
 	(void)text_printf(c->watch_address, sizeof(c->watch_address), "%s",
 			  c->engine->watch_address(c->watch));
-	return beat(arg, deadline_ns, err);
+	return beat(side, deadline_ns, err);
+}
+
+static int
+fd(void *side)
+{
+	return context_of(side)->engine->watch_fd(context_of(side)->watch);
+}
+
+static int
+hear(void *side, struct error *err)
+{
+	struct context *c = context_of(side);
+
+	return settled(c, c->engine->watch_hear(c->watch, err));
 }
 
 static void
-lost(void *arg, const struct error *why)
+lost(void *side, const struct error *why)
 {
-	context_note(arg, "the copy that is backed up does not answer: %s; trying again", why->msg);
+	context_note(context_of(side),
+		     "the copy that is backed up does not answer: %s; trying again", why->msg);
 }
 
 static void
-back(void *arg, uint64_t away_ns)
+back(void *side, uint64_t away_ns)
 {
-	struct context *c = arg;
+	struct context *c = context_of(side);
+	char seconds[CONTEXT_SECONDS_MAX];
 
-	context_note(c, "%s answers again after %" PRIu64 ".%" PRIu64 " s, and is what it was",
-		     name_of(c), away_ns / NS_PER_S, away_ns % NS_PER_S / (100 * NS_PER_MS));
+	context_note(c, "%s answers again after %s, and is what it was", name_of(c),
+		     context_seconds(away_ns, seconds));
 }
 
 static void
-over(void *arg, const struct error *why, uint64_t away_ns)
+expired(void *side, uint64_t silent_ns, const struct error *last, struct error *err)
 {
-	struct context *c = arg;
-
-	context_over(c, c->order.passive, why, away_ns);
-}
-
-static void
-expired(void *arg, uint64_t silent_ns, const struct error *last, struct error *err)
-{
-	struct context *c = arg;
+	struct context *c = context_of(side);
 
 	blame(c);
 	context_expired(c, name_of(c), silent_ns, last, err);
@@ -164,9 +178,11 @@ expired(void *arg, uint64_t silent_ns, const struct error *last, struct error *e
 static const struct context_link_ops passive_ops = {
 	.beat = beat,
 	.reopen = reopen,
+	.fd = fd,
+	.hear = hear,
 	.lost = lost,
 	.back = back,
-	.over = over,
+	.over = context_over,
 	.expired = expired,
 };
 
@@ -178,7 +194,7 @@ context_passive_open(struct context *c, const struct log_range *range, struct er
 	if (c->order.passive == c->order.active)
 		return OK;
 	c->seen.timeline = range->timeline;
-	rc = reopen(c, context_open_deadline(c->order.group), err);
+	rc = reopen(&c->passive, context_open_deadline(c->order.group), err);
 	if (rc == OK)
 		return OK;
 	blame(c);
@@ -190,12 +206,12 @@ context_passive_start(struct context *c, struct error *err)
 {
 	if (c->watch == NULL)
 		return OK;
-	return context_link_start(&passive_ops, c, c->order.group, &c->passive, err);
+	return context_link_start(&passive_ops, &c->passive, c->order.group, &c->passive.link, err);
 }
 
 void
 context_passive_close(struct context *c)
 {
-	context_link_stop(STEAL_PTR(c->passive));
+	context_link_stop(STEAL_PTR(c->passive.link));
 	c->engine->watch_close(STEAL_PTR(c->watch));
 }

@@ -7,7 +7,7 @@
 
 /* A walsender speaks at least that often while it has something to send. */
 #define COPIER_SILENT_NS (10 * NS_PER_S)
-/* Between two tries to open it again. */
+/* From one try to open it again to the next. */
 #define REOPEN_NS (NS_PER_S)
 
 void
@@ -69,14 +69,17 @@ alive(struct context_policy *p, uint64_t asked_ns)
 static void
 away(struct context_policy *p, uint64_t now_ns)
 {
-	/* The first try at once: a reset has a new connection within milliseconds. */
+	uint64_t pause_ns = MIN(REOPEN_NS, p->heartbeat_ns);
+
 	if (p->phase == CONTEXT_PHASE_AWAY) {
-		p->due_ns = now_ns + MIN(REOPEN_NS, p->heartbeat_ns);
+		p->due_ns = now_ns + pause_ns;
 		return;
 	}
 	p->phase = CONTEXT_PHASE_AWAY;
 	p->away_ns = now_ns;
-	p->due_ns = now_ns;
+	/* The first try at once: a reset has a new connection within milliseconds. But where something
+	 * resets each new connection, too, it is one a pause, and not as many as there can be. */
+	p->due_ns = p->tried_ns != 0 ? MAX(now_ns, p->tried_ns + pause_ns) : now_ns;
 }
 
 void
@@ -84,6 +87,8 @@ context_policy_answer(struct context_policy *p, uint64_t asked_ns, uint64_t now_
 {
 	if (p->phase == CONTEXT_PHASE_OVER)
 		return;
+	if (p->phase == CONTEXT_PHASE_AWAY)
+		p->tried_ns = asked_ns;
 	if (code == OK)
 		alive(p, asked_ns);
 	else if (context_policy_may_return(code))

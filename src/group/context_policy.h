@@ -35,13 +35,14 @@ struct context_policy {
 	uint64_t
 		sign_ns; /* when the last question was asked that was answered: it was alive then */
 	uint64_t away_ns; /* since when, while AWAY */
+	uint64_t tried_ns; /* when the last try to open it again began; 0: none */
 	unsigned reopened;
 };
 
 /* Just opened. */
 void context_policy_init(struct context_policy *p, const struct group *g, uint64_t now_ns);
 enum context_step context_policy_next(const struct context_policy *p, uint64_t now_ns);
-/* What was asked, or opened, from asked_ns on came back with `code`. */
+/* What was asked, or opened, from asked_ns on came back with `code`; or, between beats, what was heard. */
 void context_policy_answer(struct context_policy *p, uint64_t asked_ns, uint64_t now_ns,
 			   enum err code);
 /* Somebody wants to know now. */

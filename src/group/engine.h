@@ -161,6 +161,12 @@ struct engine {
 	 * reopening. Any other failure: the backup is worth nothing. */
 	int (*session_beat)(struct engine_session *s, uint64_t needed, uint64_t deadline_ns,
 			    uint64_t *ret_end, struct error *err);
+	/* Between beats: the descriptor that is ready (POLLIN) as soon as the far end, or anything on the way,
+	 * ends the session, or the server says something of its own accord. -1: there is none. */
+	int (*session_fd)(const struct engine_session *s);
+	/* It is ready: ERR_DB_SESSION_LOST, with the reason; OK: it was nothing. Takes what there is, never
+	 * waits. */
+	int (*session_hear)(struct engine_session *s, struct error *err);
 	/* Lets go of lock and pin. NULL is fine. */
 	void (*session_close)(struct engine_session *s, uint64_t deadline_ns);
 	/* The session is lost and not wanted any more: end what is left of it in the server. OK: nothing
@@ -177,6 +183,8 @@ struct engine {
 	const char *(*watch_address)(const struct engine_watch *w);
 	int (*watch_ask)(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret,
 			 struct error *err);
+	int (*watch_fd)(const struct engine_watch *w); /* as session_fd and session_hear */
+	int (*watch_hear)(struct engine_watch *w, struct error *err);
 	void (*watch_close)(struct engine_watch *w); /* NULL is fine */
 
 	/* "16/B374D848" */

@@ -9,10 +9,14 @@
  */
 #include "postgresql/pgconn.h"
 
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -35,6 +39,17 @@ first_line(char *text, size_t size, const char *message)
 			  message);
 }
 
+/* The crash of another of the server's processes ends all sessions, with no more than a warning. */
+static bool
+ends_session(const PGresult *notice, const char *state)
+{
+	const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return strncmp(state, "57P", 3) == 0 ||
+	       (severity != NULL &&
+		(strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0));
+}
+
 /* Messages outside of a query. Most are of no interest; the reason of a session's end is. */
 static void
 hear_notice(void *arg, const PGresult *notice)
@@ -43,7 +58,7 @@ hear_notice(void *arg, const PGresult *notice)
 	const char *state = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
 
-	if (state == NULL || message == NULL || strncmp(state, "57P", 3) != 0)
+	if (state == NULL || message == NULL || !ends_session(notice, state))
 		return;
 	(void)text_printf(c->last_state, sizeof(c->last_state), "%s", state);
 	first_line(c->last_words, sizeof(c->last_words), message);
@@ -396,15 +411,54 @@ take_results(struct pgconn *c)
 	return false;
 }
 
+/* Is something that we sent still on its way? Not on a socket of this machine, which has no such thing. */
+static bool
+is_unacked(const struct pgconn *c)
+{
+	struct tcp_info info = {0};
+	socklen_t n = sizeof(info);
+
+	return getsockopt(PQsocket(c->pq), IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+	       info.tcpi_unacked > 0;
+}
+
+/* For `events`, of a statement that was sent at sent_ns. */
+static int
+await_answer(const struct pgconn *c, short events, const struct pgconn_limit *limit,
+	     uint64_t sent_ns, struct error *err)
+{
+	struct pgconn_limit arrival = *limit;
+	int rc;
+
+	arrival.deadline_ns = sent_ns + limit->unacked_ns;
+	if (limit->unacked_ns == 0 || arrival.deadline_ns >= limit->deadline_ns)
+		return pgconn_await(c, events, limit, err);
+	if (clock_boot_ns() < arrival.deadline_ns) {
+		rc = pgconn_await(c, events, &arrival, err);
+		if (rc != ERR_TIMEOUT)
+			return rc;
+	}
+	if (is_unacked(c))
+		return error_set(err, ERR_TIMEOUT,
+				 "the network is silent: nothing was acknowledged for %" PRIu64
+				 ".%" PRIu64 " s",
+				 limit->unacked_ns / NS_PER_S,
+				 limit->unacked_ns % NS_PER_S / (100 * NS_PER_MS));
+	return pgconn_await(c, events, limit, err);
+}
+
 /* Drive the connection until the statement has ended. */
 static int
 await_end(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
 {
+	uint64_t sent_ns = clock_boot_ns();
+
 	while (!take_results(c)) {
 		int unsent = PQflush(c->pq);
 		if (unsent < 0)
 			return pgconn_lost(c, err);
-		int rc = pgconn_await(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, err);
+		int rc = await_answer(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, sent_ns,
+				      err);
 		if (rc < 0 && limit->no_cancel)
 			c->left = true;
 		else if (rc < 0)
@@ -465,7 +519,10 @@ pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err)
 		int rc = open_result(c, ret_result, err);
 		return rc < 0 ? rc : 1;
 	}
-	if (!alive || PQstatus(c->pq) == CONNECTION_BAD || PQflush(c->pq) < 0)
+	/* Looks at what has come, so that notices are heard: the last words before the end. */
+	(void)PQisBusy(c->pq);
+	if (!alive || c->last_words[0] != 0 || PQstatus(c->pq) == CONNECTION_BAD ||
+	    PQflush(c->pq) < 0)
 		return pgconn_lost(c, err);
 	return 0;
 }

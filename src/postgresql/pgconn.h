@@ -22,6 +22,10 @@ struct pgconn_limit {
 	 * the server stays, if the server lives. Nobody asks for the statement to be cancelled either,
 	 * which takes a connection of its own, and time that a heartbeat has not. */
 	bool no_cancel;
+	/* 0, or: the far end's system has to have acknowledged within that time what was sent. It does so
+	 * however busy the server is, so that a dead link is known sooner than a slow server. Nothing of
+	 * the connection is ended by it, as it would be by tcp_user_timeout. */
+	uint64_t unacked_ns;
 };
 
 enum { PGCONN_CONNECT_TIMEOUT_S = 10 };
@@ -83,7 +87,8 @@ const char *pgconn_sqlstate(const struct pgconn *c);
 
 /* A query in two steps, for between events: send; then, when the descriptor is ready, take.
  * Neither blocks. take: 1 *ret_result is here, 0 not yet. Without anything sent, take only looks
- * whether the session still lives. */
+ * whether the session still lives: when the descriptor is ready then, the server has ended it, or says
+ * something that is of no interest. */
 CHECKED int pgconn_send(struct pgconn *c, const char *sql, size_t n, const char *const *params,
 			struct error *err);
 CHECKED int pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err);

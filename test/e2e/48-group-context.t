@@ -10,8 +10,11 @@ for part in tap run agent pg loop group context; do . "$here/support/$part.sh"; 
 group_possible || { echo "1..0 # SKIP $group_why" && exit 0; }
 scratch group-context
 GROUP_AGENTS= group_set_up
-group_configure 'heartbeat = 500ms' 'heartbeat_timeout = 1s' 'context_lease = 12s' \
-	'query_log_range_timeout = 20s'
+usual() {
+	group_configure 'heartbeat = 500ms' 'heartbeat_timeout = 1s' 'context_lease = 12s' \
+		'query_log_range_timeout = 20s'
+}
+usual
 prefix="SELECT count(*) FROM pg_replication_slots WHERE temporary AND slot_name LIKE 'holdfast\_context\_%'"
 
 begin() { # ACTIVE PASSIVE
@@ -118,6 +121,74 @@ for ((i = 0; i < ${CONTEXT_FAULTS:-20}; i++)); do fault; done
 check 'still there' c_must 'prove 12000'
 check 'one session and one slot' test "$(group_sql pg1 "SELECT count(*), ($prefix) FROM pg_stat_activity WHERE application_name LIKE 'holdfast backup%'")" = '1|1'
 check 'and ends well' end_well
+
+# --- between two beats -----------------------------------------------------------------------------
+# What ends the session is seen when it happens: the next beat would be long after these limits.
+at_once() { # ERE of what is told
+	c_noted "$1" 5 && echo "# after $((c_at - at)) ms" && test "$((c_at - at))" -le 3000
+}
+end_contexts() {
+	group_sql pg1 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'holdfast backup%'" >/dev/null
+}
+group_configure 'heartbeat = 60s' 'heartbeat_timeout = 2s' 'context_lease = 120s' 'query_log_range_timeout = 20s'
+for way in 'req pg1' 'pg1 req'; do
+	check "reset by ${way% *}: opened" begin pg1 pg2
+	at=$(c_now)
+	# shellcheck disable=SC2086 # two words
+	group_reset $way
+	check 'seen at once' at_once ' 2243 CONTEXT_LOST group=orders active=pg1 error='
+	check 'and open again' at_once ' 2244 CONTEXT_REOPENED'
+	check 'and ends well' end_well
+done
+check 'its process in the server is ended: opened' begin pg1 pg2
+at=$(c_now)
+end_contexts
+check 'seen at once, with the reason' at_once ' 2243 CONTEXT_LOST .*the server ended the session: terminating connection due to administrator command'
+check 'and open again' at_once ' 2244 CONTEXT_REOPENED'
+check 'and ends well' end_well
+for mode in fast immediate; do
+	check "the server is stopped ($mode): opened" begin pg1 pg2
+	at=$(c_now)
+	group_stop pg1 "$mode"
+	check 'seen at once, with the reason' at_once ' 2243 CONTEXT_LOST .*the server ended the session: terminating connection '
+	group_start pg1
+	check 'open again when it is back' c_noted ' 2244 CONTEXT_REOPENED' 10
+	check 'and ends well' end_well
+done
+check 'the session with the passive copy is ended: opened' begin pg1 pg2
+at=$(c_now)
+pg_sql "$T/pg2" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'holdfast watch%'" >/dev/null
+check 'seen at once' at_once ' note the copy that is backed up does not answer: pg2: the server ended the session'
+check 'and answers again' at_once ' note pg2 answers again after 0\.'
+check 'and ends well' end_well
+check 'each new session is ended, too: opened' begin pg1 pg2
+at=$(c_now)
+while [ "$(($(c_now) - at))" -le 4000 ]; do end_contexts; done
+nap 1.5
+check 'it is opened once a second, not as often as it can be' eval 'n=$(grep -c " 2243 CONTEXT_LOST" "$C_NOTES"); echo "# $n times in $(($(c_now) - at)) ms"; test "$n" -ge 2 && test "$n" -le "$((($(c_now) - at) / 1000 + 2))"'
+check 'and ends well' end_well
+
+# --- a link that is dead is none where the server is slow ------------------------------------------
+group_configure 'heartbeat = 300ms' 'heartbeat_timeout = 3s' 'context_lease = 30s' 'query_log_range_timeout = 20s'
+for way in 'req pg1' 'pg1 req'; do
+	check "silent from ${way% *}: opened" begin pg1 pg2
+	at=$(c_now)
+	# shellcheck disable=SC2086 # two words
+	group_cut_to $way
+	check 'that it is the network' c_noted ' 2243 CONTEXT_LOST .*the network is silent: nothing was acknowledged for 2\.0 s' 8
+	echo "# after $((c_at - at)) ms"
+	group_join
+	check 'back' c_noted ' 2244 CONTEXT_REOPENED' 12
+	check 'and ends well' end_well
+done
+check 'the server stands still: opened' begin pg1 pg2
+at=$(c_now)
+group_freeze pg1
+check 'it has all of its time to answer' eval 'c_noted " 2243 CONTEXT_LOST .*the server did not answer in time" 8 && test "$((c_at - at))" -ge 3000'
+group_thaw pg1
+check 'back' c_noted ' 2244 CONTEXT_REOPENED' 12
+check 'and ends well' end_well
+usual
 
 # --- for good --------------------------------------------------------------------------------------
 check 'cut for longer than the lease: opened' begin pg1 pg2

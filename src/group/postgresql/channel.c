@@ -216,6 +216,18 @@ channel_mark(const struct engine_session *s)
 	return &s->mark;
 }
 
+int
+channel_fd(const struct engine_session *s)
+{
+	return dialog_fd(&s->d);
+}
+
+int
+channel_hear(struct engine_session *s, struct error *err)
+{
+	return dialog_hear(&s->d, err);
+}
+
 /* By hand, so that it is free when we return: the server would notice a little later. */
 void
 channel_close(struct engine_session *s, uint64_t deadline_ns)

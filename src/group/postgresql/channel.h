@@ -18,6 +18,8 @@ CHECKED int channel_open(const struct group *g, const struct group_copy *active,
 const struct engine_mark *channel_mark(const struct engine_session *s);
 CHECKED int channel_beat(struct engine_session *s, uint64_t needed, uint64_t deadline_ns,
 			 uint64_t *ret_end, struct error *err);
+int channel_fd(const struct engine_session *s);
+CHECKED int channel_hear(struct engine_session *s, struct error *err);
 void channel_close(struct engine_session *s, uint64_t deadline_ns);
 CHECKED int channel_clear(const struct group *g, const struct group_copy *active,
 			  const struct engine_mark *mark, uint64_t deadline_ns, struct error *err);

@@ -12,11 +12,17 @@
 
 enum { IDLE_SESSION_TIMEOUT_SINCE = 140000, USER_TIMEOUT_SINCE = 120000 };
 
+/* A server that is slow has all of heartbeat_timeout to answer; a link that is dead is known after two thirds
+ * of that, which is four times that TCP itself has tried again by default. */
 static struct pgconn_limit
-limit_at(uint64_t deadline_ns)
+limit_at(const struct group *g, uint64_t deadline_ns)
 {
 	return (struct pgconn_limit){
-		.deadline_ns = deadline_ns, .requester_fd = -1, .no_cancel = true};
+		.deadline_ns = deadline_ns,
+		.requester_fd = -1,
+		.no_cancel = true,
+		.unacked_ns = g->heartbeat_timeout_ns / 3 * 2,
+	};
 }
 
 /* In the words of the group, and with what only the SQLSTATE tells. */
@@ -41,7 +47,7 @@ int
 dialog_rows(struct dialog *d, const char *sql, size_t n, const char *const *params, int fields,
 	    uint64_t deadline_ns, PGresult **ret, struct error *err)
 {
-	struct pgconn_limit limit = limit_at(deadline_ns);
+	struct pgconn_limit limit = limit_at(d->group, deadline_ns);
 	CLEAN(pgconn_result_done) PGresult *r = NULL;
 	int rc = pgconn_query(d->c, &limit, sql, n, params, &r, err);
 
@@ -111,13 +117,16 @@ int
 dialog_open(struct dialog *d, const struct group *g, const struct group_copy *copy,
 	    const struct dialog_order *order, uint64_t deadline_ns, struct error *err)
 {
-	struct pgconn_limit limit = limit_at(deadline_ns);
+	struct pgconn_limit limit = limit_at(g, deadline_ns);
 	struct target t;
 	int rc;
 
 	*d = (struct dialog){.group = g, .copy = copy};
 	target_of(g, copy, order->application, &t);
 	t.pg.hostaddr = order->hostaddr;
+	/* How long we wait is our own matter (limit_at). A connection that TCP gave up sooner than the server
+	 * would be answered with a reset when the link is back, and what it holds there would be gone. */
+	t.pg.dead_after_s = (unsigned)((order->lease_ns + NS_PER_S - 1) / NS_PER_S);
 	rc = pgconn_open(&t.pg, &limit, &d->c, err);
 	if (rc < 0)
 		return failed(d, rc, err);
@@ -125,6 +134,21 @@ dialog_open(struct dialog *d, const struct group *g, const struct group_copy *co
 	if (rc < 0)
 		dialog_close(d);
 	return rc;
+}
+
+int
+dialog_fd(const struct dialog *d)
+{
+	return d->c != NULL ? pgconn_fd(d->c) : -1;
+}
+
+int
+dialog_hear(struct dialog *d, struct error *err)
+{
+	CLEAN(pgconn_result_done) PGresult *r = NULL;
+	int rc = pgconn_take(d->c, &r, err);
+
+	return rc < 0 ? failed(d, rc, err) : OK;
 }
 
 const char *

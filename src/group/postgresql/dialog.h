@@ -33,6 +33,10 @@ CHECKED int dialog_ask(struct dialog *d, const char *sql, size_t n, const char *
 /* The same, any number of rows. */
 CHECKED int dialog_rows(struct dialog *d, const char *sql, size_t n, const char *const *params,
 			int fields, uint64_t deadline_ns, PGresult **ret, struct error *err);
+/* Between two statements: the descriptor that is ready when the server ends the session, or says something of its
+ * own accord; and what to do then. ERR_DB_SESSION_LOST, with its last words; OK: it lives. Neither waits. */
+int dialog_fd(const struct dialog *d);
+CHECKED int dialog_hear(struct dialog *d, struct error *err);
 /* Of the server; "" on a socket. */
 const char *dialog_address(const struct dialog *d);
 void dialog_close(struct dialog *d); /* safe on zeros */

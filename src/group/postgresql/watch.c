@@ -96,6 +96,18 @@ watch_ask(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret,
 	return OK;
 }
 
+int
+watch_fd(const struct engine_watch *w)
+{
+	return dialog_fd(&w->d);
+}
+
+int
+watch_hear(struct engine_watch *w, struct error *err)
+{
+	return dialog_hear(&w->d, err);
+}
+
 void
 watch_close(struct engine_watch *w)
 {

@@ -10,7 +10,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -23,6 +26,8 @@ static const struct group group = {
 struct fake {
 	atomic_int beat_code, reopen_code; /* what the next ones end with */
 	atomic_bool stuck; /* beats do not come back */
+	int fd; /* 0: none */
+	atomic_uint heard; /* bytes */
 	atomic_uint beats, reopens, lost, back, over;
 };
 
@@ -60,6 +65,29 @@ fake_reopen(void *arg, uint64_t deadline_ns, struct error *err)
 	return answer(atomic_load(&f->reopen_code), err);
 }
 
+static int
+fake_fd(void *arg)
+{
+	const struct fake *f = arg;
+
+	return f->fd != 0 ? f->fd : -1;
+}
+
+static int
+fake_hear(void *arg, struct error *err)
+{
+	struct fake *f = arg;
+	char bytes[16];
+	ssize_t n = recv(f->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n > 0)
+		atomic_fetch_add(&f->heard, (unsigned)n);
+	if (n > 0 || (n < 0 && errno == EAGAIN))
+		return OK;
+	f->fd = 0;
+	return answer(ERR_DB_SESSION_LOST, err);
+}
+
 static void
 fake_lost(void *arg, const struct error *why)
 {
@@ -93,6 +121,8 @@ fake_expired(void *arg, uint64_t silent_ns, const struct error *last, struct err
 static const struct context_link_ops ops = {
 	.beat = fake_beat,
 	.reopen = fake_reopen,
+	.fd = fake_fd,
+	.hear = fake_hear,
 	.lost = fake_lost,
 	.back = fake_back,
 	.over = fake_over,
@@ -100,13 +130,19 @@ static const struct context_link_ops ops = {
 };
 
 static struct context_link *
-start(struct fake *f)
+start_in(struct fake *f, const struct group *g)
 {
 	struct context_link *l;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(context_link_start(&ops, f, &group, &l, &err), OK);
+	assert_int_equal(context_link_start(&ops, f, g, &l, &err), OK);
 	return l;
+}
+
+static struct context_link *
+start(struct fake *f)
+{
+	return start_in(f, &group);
 }
 
 static void
@@ -253,6 +289,39 @@ test_asked_meanwhile(void **state)
 	context_link_stop(l);
 }
 
+/* What the far end does between beats is seen at once; what it only says is nothing. */
+static void
+test_heard(void **state)
+{
+	static const struct group slow = {.heartbeat_ns = 2 * LIMIT_NS,
+					  .heartbeat_timeout_ns = MS(200),
+					  .context_lease_ns = 10 * LIMIT_NS};
+	int ends[2];
+	struct fake f = {0};
+	struct context_link *l;
+	struct context_link_state s;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	f.fd = ends[0];
+	l = start_in(&f, &slow);
+	assert_int_equal(send(ends[1], "hello", 5, 0), 5);
+	until(&f.heard, 5);
+	context_link_state(l, &s);
+	assert_true(s.held);
+	assert_int_equal(f.lost, 0);
+	(void)close(ends[1]);
+	until(&f.back, 1);
+	context_link_state(l, &s);
+	assert_true(s.held);
+	assert_int_equal(s.reopened, 1);
+	context_link_stop(l);
+	assert_int_equal(f.beats, 0);
+	assert_int_equal(f.lost, 1);
+	assert_int_equal(f.reopens, 1);
+	(void)close(ends[0]);
+}
+
 int
 main(void)
 {
@@ -260,6 +329,7 @@ main(void)
 		cmocka_unit_test(test_well),  cmocka_unit_test(test_back),
 		cmocka_unit_test(test_over),  cmocka_unit_test(test_expires),
 		cmocka_unit_test(test_stuck), cmocka_unit_test(test_asked_meanwhile),
+		cmocka_unit_test(test_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

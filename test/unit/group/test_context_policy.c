@@ -46,7 +46,7 @@ test_beats(void **state)
 	assert_int_equal(p.reopened, 0);
 }
 
-/* Cut right after a beat: seen within a heartbeat and the time for an answer, five seconds. */
+/* The server stands still right after a beat: seen within a heartbeat and the time for an answer. */
 static void
 test_notices(void **state)
 {
@@ -81,6 +81,39 @@ test_comes_back(void **state)
 	/* Another lease from there. */
 	assert_false(context_policy_is_expired(&p, T0 + S(100)));
 	assert_true(context_policy_is_expired(&p, T0 + S(119)));
+}
+
+/* Between beats the session ends: nobody waits for the beat. And where each new one ends at once, too, there is one
+ * a second, and not as many as there can be. */
+static void
+test_heard(void **state)
+{
+	struct context_policy p = fresh();
+	uint64_t now = T0 + S(1);
+
+	(void)state;
+	context_policy_answer(&p, now, now, ERR_DB_SESSION_LOST);
+	assert_int_equal(p.phase, CONTEXT_PHASE_AWAY);
+	assert_true(p.away_ns == now);
+	assert_true(p.sign_ns == T0); /* no sign of life */
+	assert_int_equal(context_policy_next(&p, now), CONTEXT_STEP_REOPEN);
+	context_policy_answer(&p, now, now + 10, OK);
+	for (unsigned i = 0; i < 3; i++) {
+		context_policy_answer(&p, now + 20, now + 20, ERR_DB_SESSION_LOST);
+		assert_true(p.away_ns == now + 20);
+		assert_int_equal(context_policy_next(&p, now + S(1) - 1), CONTEXT_STEP_WAIT);
+		now += S(1);
+		assert_int_equal(context_policy_next(&p, now), CONTEXT_STEP_REOPEN);
+		context_policy_answer(&p, now, now + 10, OK);
+	}
+	/* One that has held for a while is opened again at once. */
+	now += S(5);
+	context_policy_answer(&p, now, now, ERR_DB_SESSION_LOST);
+	assert_int_equal(context_policy_next(&p, now), CONTEXT_STEP_REOPEN);
+	/* Nothing comes back from what ends it. */
+	context_policy_answer(&p, now, now + 10, OK);
+	context_policy_answer(&p, now + 20, now + 20, ERR_GROUP_ROLE);
+	assert_int_equal(p.phase, CONTEXT_PHASE_OVER);
 }
 
 static void
@@ -231,6 +264,7 @@ main(void)
 		cmocka_unit_test(test_for_good),      cmocka_unit_test(test_hurry),
 		cmocka_unit_test(test_passive),       cmocka_unit_test(test_copier),
 		cmocka_unit_test(test_copier_silent), cmocka_unit_test(test_copier_first),
+		cmocka_unit_test(test_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
