@@ -164,6 +164,29 @@ context_prove(struct context *c, uint64_t deadline_ns, struct error *err)
 	return rc < 0 ? (int)error_prefix(err, "the copy that is backed up") : OK;
 }
 
+/* One that is away is asked all the time. */
+static void
+look(const struct context_side *s, uint64_t deadline_ns)
+{
+	struct context_link_state state;
+	int rc;
+
+	context_link_state(s->link, &state);
+	if (!state.held)
+		return;
+	rc = context_link_await(s->link, context_link_ask(s->link), deadline_ns, NULL);
+	(void)rc; /* no answer is no news */
+}
+
+int
+context_look(struct context *c, uint64_t deadline_ns, struct error *err)
+{
+	look(&c->active, deadline_ns);
+	if (c->passive.link != NULL)
+		look(&c->passive, deadline_ns);
+	return context_check(c, err);
+}
+
 void
 context_state(struct context *c, struct context_state *ret)
 {

@@ -62,6 +62,9 @@ CHECKED int context_check(struct context *c, struct error *err);
  * For the end of the copy, before the restore point is stored. ERR_CONTEXT_LOST if that is not known by
  * the deadline. */
 CHECKED int context_prove(struct context *c, uint64_t deadline_ns, struct error *err);
+/* Something else failed: is what this watches the reason, and has not been seen yet? Asks both copies now, if they can
+ * be asked, and waits for the answers, until the deadline at most. As context_check(). */
+CHECKED int context_look(struct context *c, uint64_t deadline_ns, struct error *err);
 void context_state(struct context *c, struct context_state *ret);
 /* NULL is fine. Leaves nothing on the active copy; if that cannot be reached any more, it lets go by
  * itself after context_lease. Takes five seconds at most. */

@@ -293,6 +293,25 @@ recipe(struct run *run, struct backup_result *ret, struct error *err)
 	return finish(run, ret, err);
 }
 
+/* What a lost keep-alive stopped, failed of that; and of what is watched, whoever noticed it first. */
+static int
+really(struct run *run, struct error *err)
+{
+	const struct backup_watch *w = run->job->watch;
+	struct error why = ERROR_INIT;
+
+	if (run->keeper == NULL)
+		return err->code;
+	if (keeper_check(run->keeper, &why) < 0) {
+		*err = why;
+		if (keeper_watch_failed(run->keeper))
+			run->blame = why;
+	} else if (w != NULL && w->explain(w->arg, err, &why) < 0) {
+		*err = run->blame = why;
+	}
+	return err->code;
+}
+
 int
 backup_run(struct repo *repo, const struct backup_job *job, struct backup_result *ret,
 	   struct error *err)
@@ -305,15 +324,7 @@ backup_run(struct repo *repo, const struct backup_job *job, struct backup_result
 		.start_ns = clock_wall_ns(),
 		.type = job->type != 0 ? job->type : BACKUP_FULL,
 	};
-	struct error lost = ERROR_INIT;
 	int r = recipe(&run, ret, err);
 
-	/* What a lost keep-alive stopped, failed of that; and what is watched, likewise. */
-	if (r < 0 && run.keeper != NULL && keeper_check(run.keeper, &lost) < 0) {
-		*err = lost;
-		r = lost.code;
-		if (keeper_watch_failed(run.keeper))
-			run.blame = lost;
-	}
-	return r;
+	return r < 0 ? really(&run, err) : OK;
 }

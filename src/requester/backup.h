@@ -31,6 +31,9 @@ struct backup_watch {
 	/* Everything is durable, the restore point is about to be written: the last chance to say no. `roots` is
 	 * what was moved (task.h); `record` is the restore point in the making, to be added to. */
 	int (*prove)(void *arg, const json_t *roots, json_t *record, struct error *err);
+	/* The backup failed of something else: `failure`. If what is watched is the reason, which others may have
+	 * seen the effects of first, fails of that. May wait for an answer. */
+	int (*explain)(void *arg, const struct error *failure, struct error *err);
 	void *arg;
 };
 

@@ -239,12 +239,24 @@ watch_prove(void *arg, const json_t *roots, json_t *record, struct error *err)
 	return group_record_add(f, record, err);
 }
 
+/* A promotion, say, its writer may have seen before the context did. */
+static int
+watch_explain(void *arg, const struct error *failure, struct error *err)
+{
+	const struct attempt *a = arg;
+
+	if (!retry_blames_copy(failure))
+		return OK;
+	return context_look(a->context, clock_boot_ns() + a->facts.group->heartbeat_timeout_ns,
+			    err);
+}
+
 static int
 copy(struct attempt *a, struct backup_result *ret, struct error *err)
 {
 	struct course *c = a->course;
 	const char *const writers[] = {c->order->group->engine->writer};
-	const struct backup_watch watch = {watch_check, watch_prove, a};
+	const struct backup_watch watch = {watch_check, watch_prove, watch_explain, a};
 	struct backup_job job = c->order->job;
 
 	job.guest = a->guest;

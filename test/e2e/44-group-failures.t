@@ -24,8 +24,11 @@ group_busy 40
 # FAILURES_ONLY: an ERE of those that are to be run, by hand.
 wanted() { [[ $1 =~ ${FAILURES_ONLY:-.} ]]; }
 
-# By the design: a sign of life every 2 s that has to be answered within 3 s; and this machine may be busy.
-NOTICED=6500
+# By the design: a sign of life every 1.5 s, whose question has to be acknowledged within 2 s and answered within 3 s; and
+# this machine may be busy.
+NOTICED=5000
+# What ends a connection says so.
+AT_ONCE=2000
 retryable() { exits 75; }
 # What the requester and the agent say of it, by the names of VSS.
 is_retryable_there() {
@@ -75,13 +78,13 @@ for_a_while() { # NAME MS SECONDS COMMAND...
 for_a_while 'cut' "$NOTICED" 1 group_cut req pg1
 for_a_while 'cut on the way there' "$NOTICED" 0 group_cut_to req pg1
 for_a_while 'cut on the way back' "$NOTICED" 0 group_cut_to pg1 req
-for_a_while 'reset' 2800 0 group_reset req pg1
+for_a_while 'reset' "$AT_ONCE" 0 group_reset req pg1
 for_a_while 'forgotten by a firewall' "$NOTICED" 0 group_forget req pg1
 end_context() {
 	pg_sql "$T/pg1" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE application_name LIKE 'holdfast backup %'" >/dev/null
 }
-for_a_while 'ended by an administrator' 2800 0 end_context
+for_a_while 'ended by an administrator' "$AT_ONCE" 0 end_context
 
 failed_of() { # CODE, or several with '|' between
 	happened BACKUP_FAILED ".fields.code | test(\"^($1)\$\")" && return 0
@@ -337,8 +340,14 @@ rejoin_all() { # those that are not NAME begin anew
 	group_caught_up
 }
 undo=(eval 'rejoin_all "$group_chosen"')
-# The writer, which sees it itself, may be the first to say so.
-for_good 'the copy is promoted' 6 'GROUP_ROLE|WRITER_RETRYABLE' BACKUP_FAILED eval 'group_promote "$group_chosen" keep'
+for_good 'the copy is promoted' 6 GROUP_ROLE COPY_ROLE_CHANGED eval 'group_promote "$group_chosen" keep'
+[ "$(group_active)" = pg1 ] || { group_promote pg1 && rejoin_all pg1; }
+# Its writer, which looks for itself, is the first to see it: it is told as what it is all the same.
+lease=120
+usual 'heartbeat = 60s'
+for_good 'the writer sees the promotion' 6 GROUP_ROLE COPY_ROLE_CHANGED eval 'group_promote "$group_chosen" keep'
+lease=6
+usual
 [ "$(group_active)" = pg1 ] || { group_promote pg1 && rejoin_all pg1; }
 if wanted 'moved'; then
 	before=$(points)

@@ -25,6 +25,7 @@ struct scene {
 	char folder[64]; /* everything of this test lies in it */
 	char writers[96], source[96], away[96], target[96], moved[96], log[96];
 	const char *fail;
+	const struct backup_watch *watch;
 	unsigned warnings, serious;
 	struct error err;
 };
@@ -149,6 +150,7 @@ back_up(struct scene *s, const char *const *paths, size_t n_paths, bool db,
 		.mover = {.workers = 2, .progress = &progress},
 		.warn = warn,
 		.warn_arg = s,
+		.watch = s->watch,
 	};
 
 	struct session_setup setup = {.writers = setup_of(s)};
@@ -272,6 +274,62 @@ test_a_failing_writer_leaves_nothing(void **state)
 	s->fail = NULL;
 	must(s, back_up(s, NULL, 0, true, &result), "backup");
 	assert_int_equal(points(s), 1);
+}
+
+struct seen {
+	enum err code; /* what the watch knows, once it is asked */
+	unsigned asked;
+};
+
+static int
+watch_check(void *arg, struct error *err)
+{
+	(void)arg;
+	(void)err;
+	return OK;
+}
+
+static int
+watch_prove(void *arg, const json_t *roots, json_t *record, struct error *err)
+{
+	(void)roots;
+	(void)record;
+	return watch_check(arg, err);
+}
+
+static int
+watch_explain(void *arg, const struct error *failure, struct error *err)
+{
+	struct seen *seen = arg;
+
+	assert_int_equal(failure->code, ERR_WRITER_RETRYABLE);
+	seen->asked++;
+	return seen->code != OK ? (int)error_set(err, seen->code, "promoted") : OK;
+}
+
+/* Something that the watch would have seen a moment later: that is what the backup failed of. */
+static void
+test_a_failing_writer_is_explained(void **state)
+{
+	struct scene *s = *state;
+	struct seen seen = {.code = ERR_GROUP_ROLE};
+	const struct backup_watch watch = {watch_check, watch_prove, watch_explain, &seen};
+	struct backup_result result;
+
+	s->watch = &watch;
+	s->fail = "post-snapshot";
+	assert_int_equal(back_up(s, NULL, 0, true, &result), ERR_GROUP_ROLE);
+	assert_string_equal(s->err.msg, "promoted");
+	assert_int_equal(points(s), 0);
+	/* The watch has nothing to say: it is the writer's own failure. */
+	seen.code = OK;
+	assert_int_equal(back_up(s, NULL, 0, true, &result), ERR_WRITER_RETRYABLE);
+	assert_non_null(strstr(s->err.msg, "told to fail"));
+	assert_int_equal(seen.asked, 2);
+	/* Nobody is asked why a backup was good. */
+	s->fail = NULL;
+	must(s, back_up(s, NULL, 0, true, &result), "backup");
+	assert_int_equal(seen.asked, 2);
 }
 
 /* When the point is stored the backup is good, whatever the writer says then. */
@@ -410,6 +468,8 @@ main(int argc, char *argv[])
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_component_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_failing_writer_leaves_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_failing_writer_is_explained, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_failure_after_the_end_is_a_warning, setup,
 						teardown),
