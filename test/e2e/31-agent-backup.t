@@ -15,7 +15,7 @@ export HOLDFAST_AGENT_STATE_DIR=$T/requester
 
 G=$T/guest
 W=unix:$G/socket
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000)) # below those that the kernel gives to connections
 tree() { # a few hundred files, some large, some odd
 	python3 - "$1" <<-'END'
 		import os, random, sys

@@ -33,7 +33,8 @@ refused() { # FUNCTION: of the lease that ran out, with the cause
 # ---- the link drops for less than the snapshot timeout
 story_begin 10s || bail 'no backup'
 check 'keep-alives arrive' until_true 10 kept 4
-check 'every tenth of the snapshot timeout' [ "$(gaps)" -lt 1500 ]
+get_lateness
+check 'every tenth of the snapshot timeout' [ "$(gaps)" -lt $((1500 + lateness)) ]
 guest_cut
 nap 5
 guest_join

@@ -34,7 +34,8 @@ for round in $(seq "$rounds"); do
 	# At a random moment: this is the fault, not a wait for something.
 	read -r -t "$(printf '%d.%03d' $((RANDOM % (whole + 1) / 1000)) $((RANDOM % 1000 * whole / 1000 % 1000)))" <> <(:)
 	kill -9 "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null && continue
+	# Quicker than it was: the machine has less to do now.
+	wait "$pid" 2>/dev/null && whole=$((whole / 2)) && continue
 	dead=$((dead + 1))
 	hf verify --stored
 	if [ "$code" -ne 0 ]; then

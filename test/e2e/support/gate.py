@@ -37,7 +37,7 @@ def misbehave(what, seq):
     if what == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
     if what == "late":
-        time.sleep(4)
+        time.sleep(8)
     if what == "flood":
         while True:
             print(json.dumps({"state": 1, "error": None}), flush=True)

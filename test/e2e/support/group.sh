@@ -423,6 +423,7 @@ group_launch() {
 	group_chosen=
 	group_mark
 	group_strikes
+	lateness_begin
 	"$holdfast" backup --group orders "$@" >"$T/out" 2>"$T/err" </dev/null &
 	requester=$!
 	at_end "kill -9 $requester 2>/dev/null"
@@ -467,13 +468,14 @@ happens() {
 	return 1
 }
 happened_within() {
-	local limit=$1 at
+	local limit=$1 at lateness
 	shift
+	get_lateness
 	at=$(group_events "$@" | jq -r .time_ns | head -n 1)
 	[ -n "$at" ] || { echo "# no event: $*" && return 1; }
 	at=$(((at - group_struck) / 1000000))
-	echo "# $1 after $at ms"
-	[ "$at" -le "$limit" ]
+	echo "# $1 after $at ms, on a machine that is up to $lateness ms late"
+	[ "$at" -le $((limit + lateness)) ]
 }
 
 # ---- afterwards

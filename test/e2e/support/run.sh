@@ -15,6 +15,10 @@
 #	until_true SECONDS COMMAND...	asks again and again; fails at the end of the time
 #	nap SECONDS		between two looks at something
 #	get_state PID		into $state: R, S, T ..., see proc(5)
+#	lateness_begin		from now on it is measured how late this machine wakes who sleeps
+#	get_lateness		into $lateness: the most of it, in ms, times the three processes that a promise
+#				passes through until a test sees it kept: so much later than promised may it be.
+#				Nothing to speak of on a machine that has a core to spare
 
 holdfast=${HOLDFAST:?the program to test}
 # What the one who runs the tests has set for himself is none of our business.
@@ -103,10 +107,11 @@ fails() {
 }
 
 until_true() {
-	local end=$((SECONDS + $1))
+	# $SECONDS counts whole ones: a second by it may be no time at all.
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
+		[ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
 		nap 0.01
 	done
 }
@@ -114,6 +119,33 @@ until_true() {
 # A pause without a process: nothing ever comes out of this pipe.
 exec {RUN_NOTHING}<> <(:)
 nap() { read -r -t "$1" -u "$RUN_NOTHING" _ || :; }
+
+lateness_begin() {
+	lateness_end
+	echo 0 >"$T/lateness"
+	(
+		trap - EXIT INT TERM HUP
+		worst=0
+		while [ -e "$T/lateness" ]; do
+			at=${EPOCHREALTIME/[.,]/}
+			nap 0.02
+			late=$(((${EPOCHREALTIME/[.,]/} - at) / 1000 - 20))
+			[ "$late" -le "$worst" ] || { worst=$late && echo "$worst" >"$T/lateness"; }
+		done
+	) &
+	LATENESS=$!
+	[ -n "${LATENESS_ENDS:-}" ] || at_end lateness_end
+	LATENESS_ENDS=yes
+}
+lateness_end() {
+	[ -z "${LATENESS:-}" ] || { kill "$LATENESS"; wait "$LATENESS"; } 2>/dev/null
+	LATENESS=
+}
+get_lateness() {
+	lateness=0
+	read -r lateness 2>/dev/null <"$T/lateness"
+	lateness=$((3 * ${lateness:-0}))
+}
 
 # Into $state; no child for it, since it is asked often. The program's name, in parentheses, may hold
 # anything, a parenthesis too.
