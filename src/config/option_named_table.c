@@ -64,8 +64,8 @@ const struct option_def option_named_table[] = {
 		.section = "group.NAME", .key = "heartbeat_timeout", .type = OPTION_TYPE_DURATION_MS,
 		.min = MS(100), .max = SECONDS(600), .fallback = "3s", .since = "0.2.0",
 		.help = "how long the answer may take",
-		.text = "If the network acknowledges nothing for two thirds of that, it is not waited for "
-			"any longer: a system whose server is busy acknowledges all the same.",
+		.text = "If the network acknowledges nothing for two thirds of that (600ms at least), it "
+			"is not waited for any longer: a system whose server is busy acknowledges all the same.",
 	},
 	{
 		.section = "group.NAME", .key = "context_lease", .type = OPTION_TYPE_DURATION_MS,

@@ -3,7 +3,8 @@
 /*
  * The backup context: while a copy is backed up, a channel to the active copy that says so, holds the
  * group's lock and pins its logs; and an eye on the copy that is backed up. Each has a thread of its own,
- * which beats at group->heartbeat_ns: one that does not answer never delays the other.
+ * which beats at group->heartbeat_ns, and listens in between: what ends a session is seen at once. One that does
+ * not answer never delays the other.
  *
  *	open -> (check, at least every second) -> prove -> close
  *

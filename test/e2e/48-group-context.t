@@ -127,6 +127,7 @@ check 'and ends well' end_well
 at_once() { # ERE of what is told
 	c_noted "$1" 5 && echo "# after $((c_at - at)) ms" && test "$((c_at - at))" -le 3000
 }
+c_ticks() { awk '{ print $14 + $15 }' "/proc/$C_PID/stat"; } # of the processor's time that the tool took
 end_contexts() {
 	group_sql pg1 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'holdfast backup%'" >/dev/null
 }
@@ -167,6 +168,32 @@ while [ "$(($(c_now) - at))" -le 4000 ]; do end_contexts; done
 nap 1.5
 check 'it is opened once a second, not as often as it can be' eval 'n=$(grep -c " 2243 CONTEXT_LOST" "$C_NOTES"); echo "# $n times in $(($(c_now) - at)) ms"; test "$n" -ge 2 && test "$n" -le "$((($(c_now) - at) / 1000 + 2))"'
 check 'and ends well' end_well
+
+# The same where what is heard is sealed.
+if command -v openssl >/dev/null; then
+	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=pg1 -days 2 -keyout "$T/tls.key" -out "$T/tls.crt" 2>/dev/null
+	for f in "$T"/tls.*; do
+		cp "$f" "$T/pg1/data/" && chown "$PG_USER" "$T/pg1/data/${f##*/}" && chmod 600 "$T/pg1/data/${f##*/}"
+	done
+	{ pg_conf "$T/pg1" ssl=on && pg_conf "$T/pg1" ssl_cert_file=tls.crt && pg_conf "$T/pg1" ssl_key_file=tls.key; } >/dev/null
+	group_stop pg1 && group_start pg1
+	sed -i '/^host = 10\.77\.0\.1$/a sslmode = require' "$T/group.conf"
+	check 'with TLS: opened' begin pg1 pg2
+	check 'it is sealed' test "$(group_sql pg1 "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND application_name LIKE 'holdfast backup%'")" = 1
+	at=$(c_now)
+	end_contexts
+	check 'seen at once, with the reason' at_once ' 2243 CONTEXT_LOST .*the server ended the session: terminating connection due to administrator command'
+	check 'and open again' at_once ' 2244 CONTEXT_REOPENED'
+	# What a server says of its own accord, and goes on.
+	pg_sql "$T/pg1" "ALTER SYSTEM SET timezone = 'Asia/Tokyo'" && pg_sql "$T/pg1" 'SELECT pg_reload_conf()' >/dev/null
+	nap 1
+	check 'a change of a setting is no end' c_notes 1 ' 2243 CONTEXT_LOST'
+	check 'nor is it heard for ever' eval 'n=$(c_ticks) && nap 2 && test "$(($(c_ticks) - n))" -le 20'
+	check 'and ends well' end_well
+	pg_sql "$T/pg1" 'ALTER SYSTEM RESET timezone' && pg_conf "$T/pg1" ssl=off && group_stop pg1 && group_start pg1
+else
+	skip 'with TLS' 'no openssl'
+fi
 
 # --- a link that is dead is none where the server is slow ------------------------------------------
 group_configure 'heartbeat = 300ms' 'heartbeat_timeout = 3s' 'context_lease = 30s' 'query_log_range_timeout = 20s'

@@ -12,8 +12,6 @@
 
 enum { IDLE_SESSION_TIMEOUT_SINCE = 140000, USER_TIMEOUT_SINCE = 120000 };
 
-/* A server that is slow has all of heartbeat_timeout to answer; a link that is dead is known after two thirds
- * of that, which is four times that TCP itself has tried again by default. */
 static struct pgconn_limit
 limit_at(const struct group *g, uint64_t deadline_ns)
 {
@@ -21,7 +19,7 @@ limit_at(const struct group *g, uint64_t deadline_ns)
 		.deadline_ns = deadline_ns,
 		.requester_fd = -1,
 		.no_cancel = true,
-		.unacked_ns = g->heartbeat_timeout_ns / 3 * 2,
+		.unacked_ns = target_unacked_ns(g),
 	};
 }
 

@@ -60,6 +60,17 @@ target_holder(const char *group, const char *application, char text[ENGINE_TEXT_
 	without_number(text);
 }
 
+/*
+ * A server that is slow has all of heartbeat_timeout to answer; a link that is dead is known after two thirds of that,
+ * in which TCP has sent it again three times or more. Not sooner than an acknowledgement may be late:
+ * RFC 1122 allows half a second.
+ */
+uint64_t
+target_unacked_ns(const struct group *g)
+{
+	return MAX(g->heartbeat_timeout_ns / 3 * 2, 600 * NS_PER_MS);
+}
+
 int
 target_failed(const struct group *g, const struct group_copy *c, int rc, struct error *err)
 {

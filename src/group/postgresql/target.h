@@ -31,6 +31,9 @@ void target_of(const struct group *g, const struct group_copy *c, const char *ap
  * pg2 by backup1 #1a2b3c4d". Any other name is said as it is, one that is missing too; fit to be shown. */
 void target_holder(const char *group, const char *application, char text[ENGINE_TEXT_MAX]);
 
+/* How long the network may leave unacknowledged what was sent, of pgconn_limit. */
+uint64_t target_unacked_ns(const struct group *g);
+
 /* A failure of a session with this copy: its hint in the words of the group's configuration, where it was in
  * those of the writer's. Returns rc. */
 int target_failed(const struct group *g, const struct group_copy *c, int rc, struct error *err);

@@ -67,6 +67,20 @@ test_target(void **state)
 	assert_int_equal(t.pg.keepalive_time_s, 2); /* rounded up: 0 would be the default */
 }
 
+/* Before a slow server's time is over, and not while an acknowledgement may only be late. */
+static void
+test_unacked(void **state)
+{
+	struct group group = {.heartbeat_timeout_ns = 3 * NS_PER_S};
+
+	(void)state;
+	assert_int_equal(target_unacked_ns(&group), 2 * NS_PER_S);
+	group.heartbeat_timeout_ns = 600 * NS_PER_S;
+	assert_int_equal(target_unacked_ns(&group), 400 * NS_PER_S);
+	group.heartbeat_timeout_ns = 100 * NS_PER_MS;
+	assert_true(target_unacked_ns(&group) > 500 * NS_PER_MS);
+}
+
 int
 main(void)
 {
@@ -74,6 +88,7 @@ main(void)
 		cmocka_unit_test(test_lock_numbers),
 		cmocka_unit_test(test_holders),
 		cmocka_unit_test(test_target),
+		cmocka_unit_test(test_unacked),
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
