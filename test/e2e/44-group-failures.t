@@ -28,7 +28,7 @@ wanted() { [[ $1 =~ ${FAILURES_ONLY:-.} ]]; }
 # this machine may be busy.
 NOTICED=5000
 # What ends a connection says so.
-AT_ONCE=2000
+AT_ONCE=1000
 retryable() { exits 75; }
 # What the requester and the agent say of it, by the names of VSS.
 is_retryable_there() {
