@@ -233,7 +233,7 @@ guard_start(const struct guard_options *options, struct guard **ret, struct erro
 	return OK;
 }
 
-/* Let it undo everything and end. If it dies in the middle of that, the next one is told. */
+/* Let it undo everything and end. If it dies in the middle of that, or did just before, the next one is told. */
 static bool
 say_stop(struct guard *g)
 {
@@ -242,7 +242,7 @@ say_stop(struct guard *g)
 	struct wire_message m;
 
 	(void)pthread_mutex_lock(&g->mutex);
-	bool again = g->phase == GUARD_READY;
+	bool again = g->phase == GUARD_READY || (g->phase == GUARD_STARTING && g->served);
 	g->leaving = true;
 	(void)pthread_mutex_unlock(&g->mutex);
 	wire_init(&m, WIRE_STOP, 0, NULL);

@@ -58,6 +58,7 @@ struct guard {
 	uint64_t heard_ns, pinged_ns; /* 0: no ping is out */
 	uint64_t armed_until_ns; /* something may be frozen until then */
 	unsigned restarts;
+	bool served; /* it, or one before it, has been ready: something may be held */
 	bool leaving; /* guard_stop was called */
 	bool stopping; /* and the guard is done, or no longer waited for */
 	pid_t zombies[GUARD_ZOMBIES_MAX]; /* killed, not reaped: they may hang in the kernel */

@@ -31,6 +31,7 @@ take_answer(struct guard *g, const struct wire_message *m)
 {
 	if (m->head.number == g->greeting) {
 		g->phase = GUARD_READY;
+		g->served = true;
 		if (m->head.code != OK)
 			(void)!wire_get_error(m, &g->failure);
 	}

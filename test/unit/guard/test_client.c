@@ -501,6 +501,26 @@ a_guard_killed_while_it_stops(void **state)
 	}
 }
 
+/* Neither does one that died just before: whoever is about to take its place is waited for, and told. */
+static void
+a_guard_killed_before_it_stops(void **state)
+{
+	struct guard_options o = {.state_dir = dir, .event = note};
+
+	(void)state;
+	provider_settings_init(&o.providers);
+	for (unsigned i = 0; i < 5; i++) {
+		(void)hold();
+		assert_int_equal(kill(guard_pid(g), SIGKILL), 0);
+		while (guard_restarts(g) == 0)
+			(void)sched_yield();
+		guard_stop(g);
+		g = NULL;
+		nothing_is_held();
+		expect_ok(guard_start(&o, &g, &err));
+	}
+}
+
 /* An administrator ends it with SIGTERM ('holdfast release'): no loss either. */
 static void
 a_guard_ended_by_hand(void **state)
@@ -531,6 +551,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_agent_that_stood_still, start, stop),
 		cmocka_unit_test_setup_teardown(a_guard_that_is_stopped, start, stop),
 		cmocka_unit_test_setup_teardown(a_guard_killed_while_it_stops, start, stop),
+		cmocka_unit_test_setup_teardown(a_guard_killed_before_it_stops, start, stop),
 		cmocka_unit_test_setup_teardown(a_guard_ended_by_hand, start, stop),
 		cmocka_unit_test_setup_teardown(many_threads, start, stop),
 		cmocka_unit_test_setup_teardown(several_are_listed, start, stop),
