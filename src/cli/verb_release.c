@@ -225,6 +225,7 @@ is_of_sweep(enum event_id id)
 	case EVENT_SNAPSHOT_RELEASED:
 	case EVENT_JOURNAL_UNREADABLE:
 	case EVENT_THAWED_BY_GUARD:
+	case EVENT_THAW_FAILED:
 		return true;
 	default:
 		return false;
@@ -245,7 +246,7 @@ on_event(const struct guard_event *event, void *arg)
 		atomic_fetch_add(&sweep->removed, 1);
 	if (event->id == EVENT_LEFTOVER_KEPT || event->id == EVENT_JOURNAL_UNREADABLE)
 		atomic_fetch_add(&sweep->kept, 1);
-	if (event->id == EVENT_SNAPSHOT_RELEASE_FAILED)
+	if (event->id == EVENT_SNAPSHOT_RELEASE_FAILED || event->id == EVENT_THAW_FAILED)
 		atomic_fetch_add(&sweep->failed, 1);
 	if (!is_of_sweep(event->id) || sweep->cli->quiet)
 		return;

@@ -262,7 +262,8 @@ const struct command command_table[COMMAND_COUNT] = {
 		.summary = "let a held snapshot set go, or remove leftovers",
 		.text = "With SET, ends the hold on that snapshot set: the backup that uses it fails, and "
 			"says why. With --leftovers, removes what backups that were killed, or a machine "
-			"that went down, have left behind; sets that somebody holds are not touched.\n"
+			"that went down, have left behind; sets that somebody holds are not touched. First "
+			"of all it thaws what they left frozen, even if that is not mounted any more.\n"
 			"\n"
 			"Only what carries our mark and is in our journal is ever removed. What is not "
 			"provably ours is named and left alone.",

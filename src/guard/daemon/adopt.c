@@ -12,11 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "guard/daemon/make.h"
+#include "guard/daemon/reach.h"
 #include "guard/daemon/say.h"
 
 struct journal_file {
@@ -29,14 +28,6 @@ struct journal_file {
 
 /* ---- what is frozen -------------------------------------------------------------------------- */
 
-static uint64_t
-device_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) < 0 ? 0 : make_file_system_of(fd, &st);
-}
-
 static void
 adopt_freeze(struct guardian *g, const struct journal_file *j, const struct journal_freeze *f)
 {
@@ -46,21 +37,17 @@ adopt_freeze(struct guardian *g, const struct journal_file *j, const struct jour
 	if (!j->same_boot || f->stage == JOURNAL_GONE)
 		return;
 	fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || device_of(fd) != f->device) {
-		say_event(g, h, EVENT_THAW_FAILED,
-			  "source=%s error=it is no longer mounted there; if it is frozen, "
-			  "mount it and run 'fsfreeze -u'",
-			  f->path);
-		return;
+	if (fd >= 0 && reach_id(fd) != f->device) {
+		fd_close(&fd);
+		fd = -1;
 	}
 	struct freezer *slot = guardian_freezer(g);
 	if (slot == NULL) {
 		say_event(g, h, EVENT_THAW_FAILED, "source=%s error=too many are frozen", f->path);
 		return;
 	}
-	slot->device = f->device;
 	wire_text(slot->path, sizeof(slot->path), f->path);
-	freezer_adopt(slot, STEAL_FD(fd), j->image.start.pid, j->image.start.started);
+	freezer_adopt(slot, STEAL_FD(fd), f->device, j->image.start.pid, j->image.start.started);
 	freezer_thaw(slot);
 	slot->orphan = h == NULL || h->n_freezers == SNAPSHOT_MEMBERS_MAX;
 	if (!slot->orphan)

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "guard/daemon/reach.h"
 
 static int
 kernel_freeze(int fd)
@@ -26,7 +27,11 @@ kernel_thaw(int fd)
 	return ioctl(fd, FITHAW, 0);
 }
 
-const struct freezer_calls freezer_kernel = {.freeze = kernel_freeze, .thaw = kernel_thaw};
+const struct freezer_calls freezer_kernel = {
+	.freeze = kernel_freeze,
+	.thaw = kernel_thaw,
+	.reach = reach_again,
+};
 
 uint64_t
 freezer_process_start(uint64_t pid)
@@ -93,12 +98,28 @@ may_still_freeze(const struct freezer *f)
 	       freezer_process_start(f->owner_pid) == f->owner_started;
 }
 
+/* The errno of a thaw. Only this thread sets the descriptor of what is to be thawed. */
+static int
+thaw_call(struct freezer *f)
+{
+	if (f->fd < 0) {
+		int fd = f->calls->reach(f->device);
+
+		/* What is not there any more is not frozen either. */
+		if (fd < 0)
+			return errno == ENODEV ? EINVAL : errno;
+		f->fd = fd;
+	}
+	return f->calls->thaw(f->fd) < 0 ? errno : 0;
+}
+
 static enum freezer_state
 thaw_outcome(const struct freezer *f, bool open, int sys)
 {
 	if (sys == 0)
 		return FREEZER_THAWED;
-	if (sys != EINVAL)
+	/* What could not be reached yet may come into reach. */
+	if (sys != EINVAL && !(open && f->fd < 0))
 		return FREEZER_THAW_FAILED;
 	if (open)
 		return FREEZER_THAWING; /* try again */
@@ -119,7 +140,7 @@ thaw_now(struct freezer *f)
 			return;
 		}
 		(void)pthread_mutex_unlock(&f->mutex);
-		int sys = f->calls->thaw(f->fd) < 0 ? errno : 0;
+		int sys = thaw_call(f);
 		uint64_t now = clock_boot_ns();
 		(void)pthread_mutex_lock(&f->mutex);
 		f->thaw_errno = sys;
@@ -180,8 +201,9 @@ freezer_open(struct freezer *f, int fd)
 }
 
 void
-freezer_adopt(struct freezer *f, int fd, uint64_t pid, uint64_t started)
+freezer_adopt(struct freezer *f, int fd, uint64_t device, uint64_t pid, uint64_t started)
 {
+	f->device = device;
 	(void)pthread_mutex_lock(&f->mutex);
 	f->fd = fd;
 	f->adopted = true;

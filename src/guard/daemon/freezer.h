@@ -14,7 +14,8 @@
  * FREEZER_RETRY_NS until the freeze has returned. Only what our own FIFREEZE froze is thawed, once.
  *
  * A slot may also take over a freeze that another process began (freezer_adopt); until that process is
- * gone its freeze may still be under way.
+ * gone its freeze may still be under way. Of that the descriptor may be missing, if it is not mounted any
+ * more where it was: then the thread for thaws looks for it (reach.h).
  */
 #ifndef HF_GUARD_DAEMON_FREEZER_H
 #define HF_GUARD_DAEMON_FREEZER_H
@@ -40,10 +41,11 @@ enum freezer_state {
 	FREEZER_THAW_FAILED,
 };
 
-/* The two ioctls; tests put others in their place. 0 or -1 and errno. */
+/* The two ioctls, 0 or -1 and errno, and reach_again(); tests put others in their place. */
 struct freezer_calls {
 	int (*freeze)(int fd);
 	int (*thaw)(int fd);
+	int (*reach)(uint64_t device);
 };
 
 extern const struct freezer_calls freezer_kernel;
@@ -59,7 +61,7 @@ struct freezer {
 	pthread_cond_t wake;
 	const struct freezer_calls *calls;
 	struct jobs_done *done; /* woken at every change of state */
-	int fd; /* open on the file system: pins the mount, and thaws it */
+	int fd; /* open on the file system: pins the mount, and thaws it; -1: not reached yet */
 	enum freezer_state state;
 	bool threads; /* are there */
 	bool want_freeze, want_thaw;
@@ -76,8 +78,9 @@ CHECKED int freezer_init(struct freezer *f, const struct freezer_calls *calls,
 			 struct jobs_done *done, struct error *err);
 /* EMPTY -> READY. Takes the descriptor. */
 void freezer_open(struct freezer *f, int fd);
-/* EMPTY -> FROZEN, as far as anybody knows, by the process `pid` that was started at `started`. */
-void freezer_adopt(struct freezer *f, int fd, uint64_t pid, uint64_t started);
+/* EMPTY -> FROZEN, as far as anybody knows, by the process `pid` that was started at `started`. fd: -1 if
+ * what is at its path is not the file system `device`. */
+void freezer_adopt(struct freezer *f, int fd, uint64_t device, uint64_t pid, uint64_t started);
 /* READY -> FREEZING. */
 void freezer_freeze(struct freezer *f);
 /* Ask for a thaw. READY, REFUSED and states after it: nothing to do. */

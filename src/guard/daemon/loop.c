@@ -207,6 +207,8 @@ close_orphans(struct guardian *g)
 			continue;
 		if (freezer_state(f) == FREEZER_THAWED)
 			say_event(g, NULL, EVENT_THAWED_BY_GUARD, "source=%s", f->path);
+		else if (freezer_state(f) == FREEZER_THAW_FAILED)
+			say_thaw_failed(g, NULL, f);
 		f->orphan = false;
 		freezer_close(f);
 	}

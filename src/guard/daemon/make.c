@@ -8,13 +8,11 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/btrfs.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/clock.h"
+#include "guard/daemon/reach.h"
 #include "guard/daemon/record.h"
 #include "guard/daemon/say.h"
 
@@ -138,28 +136,14 @@ make_add(struct hold *h, const struct wire_add *add)
 
 /* ---- armed ----------------------------------------------------------------------------------- */
 
-/* btrfs has a device number for each subvolume, and one freeze for all. */
-uint64_t
-make_file_system_of(int fd, const struct stat *st)
-{
-	struct btrfs_ioctl_fs_info_args info = {0};
-	uint64_t id = 0;
-
-	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
-		return st->st_dev;
-	memcpy(&id, info.fsid, sizeof(id));
-	return id;
-}
-
 static int
 open_file_system(struct hold *h, const char *path, struct error *err)
 {
 	CLEAN(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
+	uint64_t device = fd >= 0 ? reach_id(fd) : 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (device == 0)
 		return error_sys(err, ERR_FREEZE, "open '%s'", path);
-	uint64_t device = make_file_system_of(fd, &st);
 	for (size_t i = 0; i < h->n_armed; i++) {
 		if (h->armed[i].device == device)
 			return OK;
@@ -386,8 +370,7 @@ judge_thaws(struct hold *h)
 		if (state == FREEZER_FOREIGN)
 			say_event(h->g, h, EVENT_FOREIGN_THAW, "source=%s", f->path);
 		if (state == FREEZER_THAW_FAILED)
-			say_event(h->g, h, EVENT_THAW_FAILED, "source=%s error=%s", f->path,
-				  strerror(f->thaw_errno));
+			say_thaw_failed(h->g, h, f);
 	}
 	h->moment.n_frozen = (uint32_t)h->n_freezers;
 	h->moment.n_snapshots = (uint32_t)h->n_members;

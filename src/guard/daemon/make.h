@@ -13,8 +13,6 @@
 #ifndef HF_GUARD_DAEMON_MAKE_H
 #define HF_GUARD_DAEMON_MAKE_H
 
-#include <sys/stat.h>
-
 #include "guard/daemon/guardian.h"
 
 void make_add(struct hold *h, const struct wire_add *add);
@@ -23,8 +21,6 @@ void make_moment(struct hold *h);
 void make_held(struct hold *h);
 void make_exposed(struct hold *h);
 
-/* What a file system is known by: what freezes as one has one number. */
-uint64_t make_file_system_of(int fd, const struct stat *st);
 /* Go on with what waited for something: for a thread, for silence, for a thaw. */
 void make_go_on(struct hold *h);
 /* A writer's process has ended. */

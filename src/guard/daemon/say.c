@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "guard/daemon/reach.h"
 
 bool
 say_has_room(const struct guardian *g)
@@ -96,6 +97,24 @@ say_event(struct guardian *g, const struct hold *h, enum event_id id, const char
 	va_start(args, format);
 	(void)text_vprintf(e->fields, sizeof(e->fields), format, args);
 	va_end(args);
+}
+
+void
+say_thaw_failed(struct guardian *g, const struct hold *h, const struct freezer *f)
+{
+	char device[64];
+
+	if (f->fd >= 0) {
+		say_event(g, h, EVENT_THAW_FAILED, "source=%s error=%s", f->path,
+			  strerror(f->thaw_errno));
+		return;
+	}
+	reach_device(f->device, device, sizeof(device));
+	say_event(
+		g, h, EVENT_THAW_FAILED,
+		"source=%s error=not mounted any more, and out of reach by its device: %s; if it is "
+		"frozen, 'mount %s DIR && fsfreeze -u DIR' thaws it",
+		f->path, strerror(f->thaw_errno), device);
 }
 
 static bool

@@ -26,5 +26,7 @@ void say_error_to_asker(struct hold *h, const struct error *e);
 /* h: NULL if it is about no set. */
 void say_event(struct guardian *g, const struct hold *h, enum event_id id, const char *format, ...)
 	PRINTF_LIKE(4, 5);
+/* Of a file system whose state is THAW_FAILED; with what is to be done by hand. */
+void say_thaw_failed(struct guardian *g, const struct hold *h, const struct freezer *f);
 
 #endif

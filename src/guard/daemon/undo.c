@@ -101,8 +101,7 @@ tell_thaws(struct hold *h, const struct lease *l)
 		if (state == FREEZER_THAWED)
 			thawed_ns = MAX(thawed_ns, f->thawed_ns);
 		if (state == FREEZER_THAW_FAILED)
-			say_event(h->g, h, EVENT_THAW_FAILED, "source=%s error=%s", f->path,
-				  strerror(f->thaw_errno));
+			say_thaw_failed(h->g, h, f);
 	}
 	if (thawed_ns > 0)
 		say_event(h->g, h, EVENT_THAWED_BY_GUARD, "frozen_ms=%" PRIu64,

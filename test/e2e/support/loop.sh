@@ -25,16 +25,24 @@ loop_new() {
 }
 
 loop_end() {
-	# A frozen file system can be unmounted, and then stays so, out of reach.
-	! mountpoint -q "$1" || fsfreeze -u "$1" 2>/dev/null
-	# A server that is going takes a moment.
+	local device file
+	mountpoint -q "$1" || return 0
+	device=$(findmnt -n -o SOURCE "$1" | tail -n 1)
+	file=$(losetup -n -O BACK-FILE "$device" 2>/dev/null)
+	# A server that is going takes a moment. Who is still there may freeze it, at any time.
 	for _ in $(seq 50); do
-		umount "$1" 2>/dev/null && return 0
-		mountpoint -q "$1" || return 0
+		fsfreeze -u "$1" 2>/dev/null
+		umount "$1" 2>/dev/null && break
+		mountpoint -q "$1" || break
 		sleep 0.1
 	done
 	# Somebody else's mount namespace may have a copy of a mount on it.
-	umount -l "$1"
+	! mountpoint -q "$1" || umount -l "$1"
+	# One that is unmounted while it is frozen stays so, and keeps its device: mounted again, it is the same.
+	[ -n "$file" ] && [ "$(losetup -n -O BACK-FILE "$device" 2>/dev/null)" = "$file" ] || return 0
+	mount "$device" "$1" 2>/dev/null || return 0
+	fsfreeze -u "$1" 2>/dev/null
+	umount "$1" 2>/dev/null || umount -l "$1"
 }
 
 loop_arm() {

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from torture import Torture, Wrong
+from torture import Torture, Wrong, run, seed
 
 SHUTDOWN = 0x8004587D
 DECOY = "00112233445566778899aabbccddeeff-0"
@@ -61,21 +61,6 @@ class PowerCut(Torture):
                 raise Wrong(f"shutdown of {path}: {e}") from e
         finally:
             os.close(fd)
-
-    def kill_all(self):
-        end = time.monotonic() + 20
-        while True:
-            left = [p for p in self.ours() if p != os.getpid()]
-            for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            if not left:
-                return
-            if time.monotonic() > end:
-                raise Wrong(f"cannot be killed: {left}")
-            time.sleep(0.01)
 
     def unmount(self, path):
         end = time.monotonic() + 20
@@ -178,29 +163,9 @@ class PowerCut(Torture):
 
 def main():
     provider, rounds = sys.argv[1], int(sys.argv[2])
-    seed = int(os.environ.get("SEED", str(time.time_ns() % 1000000)))
-    budget = float(os.environ.get("SECONDS_MAX", "1e9"))
-    random.seed(seed)
-    t, wrong, begin, n = PowerCut(provider, *sys.argv[3:7]), 0, time.monotonic(), 0
-    t.now = "before"
-    try:
-        t.measure()
-        while n < rounds and time.monotonic() - begin < budget:
-            n += 1
-            t.round(n)
-        t.now = "at the end"
-        t.good_backup()
-        t.settle()
-        code, said = t.run("verify", "--read-data", limit=600)
-        if code != 0:
-            raise Wrong(f"verify --read-data: {code} {said[-1500:]}")
-    except (Wrong, subprocess.TimeoutExpired) as e:
-        wrong += 1
-        t.keep_evidence(e)
-    finally:
-        t.end()
-    print(f"# {t.kind}: {n} rounds in {time.monotonic() - begin:.0f} s (seed {seed}); leftovers: {t.done}; wrong: {wrong}",
-          flush=True)
+    number, t = seed(), PowerCut(provider, *sys.argv[3:7])
+    n, took, wrong = run(t, rounds, 1)
+    print(f"# {t.kind}: {n} rounds in {took:.0f} s (seed {number}); leftovers: {t.done}; wrong: {wrong}", flush=True)
     return 1 if wrong else 0
 
 

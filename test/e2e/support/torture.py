@@ -364,28 +364,47 @@ class Torture:
                 self.agent.wait(LIMIT)
             except subprocess.TimeoutExpired:
                 self.agent.kill()
-        for pid in self.ours():
-            if pid != os.getpid():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-        # Not needed any more, or for the last time.
+        self.kill_all()
         if not self.net_pid:
             return
-        if self.writable():
-            os.kill(self.net_pid, signal.SIGKILL)
+        # Whoever was killed within his freeze has frozen it all the same, and is gone only after that.
+        self.thaw()
+        os.kill(self.net_pid, signal.SIGKILL)
         os.close(self.net)
         os.waitpid(self.net_pid, 0)
         self.net_pid = 0
 
+    def kill_all(self):
+        end = time.monotonic() + 20
+        while True:
+            left = [p for p in self.ours() if p != os.getpid()]
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if not left:
+                return
+            if time.monotonic() > end:
+                raise Wrong(f"cannot be killed: {left}")
+            time.sleep(0.01)
 
-def main():
-    kind, rounds, mount, image = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-    seed = int(os.environ.get("SEED", str(time.time_ns() % 1000000)))
+    def thaw(self):
+        fd = os.open(self.mount, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, FITHAW, 0)
+        except OSError:
+            pass  # it is not frozen
+        finally:
+            os.close(fd)
+
+
+def run(t, rounds, wrong_max):
+    """All of it, and a look at the whole: (rounds, seconds, how often something was wrong). After that many the
+    rest is let be."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of the end
     budget = float(os.environ.get("SECONDS_MAX", "1e9"))
-    random.seed(seed)
-    t, wrong, begin, n = Torture(kind, mount, image), 0, time.monotonic(), 0
+    wrong, begin, n = 0, time.monotonic(), 0
     t.now = "before"
     try:
         t.measure()
@@ -396,9 +415,9 @@ def main():
             except Wrong as e:
                 wrong += 1
                 t.keep_evidence(e)
+                if wrong >= wrong_max:
+                    return n, time.monotonic() - begin, wrong
                 t.run("release", "--leftovers")
-                if wrong >= 5:
-                    break
                 t.settle()
         t.now = "at the end"
         t.start_agent()
@@ -412,7 +431,20 @@ def main():
         t.keep_evidence(e)
     finally:
         t.end()
-    print(f"# {kind}: {n} rounds in {time.monotonic() - begin:.0f} s (seed {seed}, a backup takes {t.whole * 1000:.0f} ms); "
+    return n, time.monotonic() - begin, wrong
+
+
+def seed():
+    value = int(os.environ.get("SEED", str(time.time_ns() % 1000000)))
+    random.seed(value)
+    return value
+
+
+def main():
+    kind, rounds, mount, image = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    number, t = seed(), Torture(kind, mount, image)
+    n, took, wrong = run(t, rounds, 5)
+    print(f"# {kind}: {n} rounds in {took:.0f} s (seed {number}, a backup takes {t.whole * 1000:.0f} ms); "
           f"struck: {json.dumps(t.struck)}; {json.dumps(t.done)}; wrong: {wrong}", flush=True)
     return 1 if wrong else 0
 

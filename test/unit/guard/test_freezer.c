@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,7 +23,7 @@
 static pthread_mutex_t kernel = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t kernel_wake = PTHREAD_COND_INITIALIZER;
 static bool frozen, hang, parked_thaws;
-static int freezes, thaws, refuse_with, thaw_fails_with;
+static int freezes, thaws, refuse_with, thaw_fails_with, reaches_made, reach_fails_with;
 
 static int
 fake_freeze(int fd)
@@ -68,7 +69,20 @@ fake_thaw(int fd)
 	return sys == 0 ? 0 : -1;
 }
 
-static const struct freezer_calls fake = {.freeze = fake_freeze, .thaw = fake_thaw};
+static int
+fake_reach(uint64_t device)
+{
+	assert_int_equal(device, 7);
+	(void)pthread_mutex_lock(&kernel);
+	reaches_made++;
+	int sys = reach_fails_with;
+	(void)pthread_mutex_unlock(&kernel);
+	errno = sys;
+	return sys == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+}
+
+static const struct freezer_calls fake = {
+	.freeze = fake_freeze, .thaw = fake_thaw, .reach = fake_reach};
 static struct jobs_done done;
 static struct freezer f;
 
@@ -95,7 +109,7 @@ open_it(void **state)
 {
 	(void)state;
 	frozen = hang = parked_thaws = false;
-	freezes = thaws = refuse_with = thaw_fails_with = 0;
+	freezes = thaws = refuse_with = thaw_fails_with = reaches_made = reach_fails_with = 0;
 	freezer_open(&f, open("/dev/null", O_RDONLY | O_CLOEXEC));
 	return 0;
 }
@@ -268,7 +282,7 @@ an_adopted_freeze(void **state)
 	uint64_t started = freezer_process_start((uint64_t)pid);
 	assert_true(started > 0);
 	freezer_close(&f);
-	freezer_adopt(&f, open("/dev/null", O_RDONLY | O_CLOEXEC), (uint64_t)pid, started);
+	freezer_adopt(&f, open("/dev/null", O_RDONLY | O_CLOEXEC), 7, (uint64_t)pid, started);
 	freezer_thaw(&f);
 	is_called(&thaws, 2);
 	assert_int_equal(freezer_state(&f), FREEZER_THAWING);
@@ -278,9 +292,61 @@ an_adopted_freeze(void **state)
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_true(freezer_process_start((uint64_t)pid) == 0);
-	freezer_adopt(&f, open("/dev/null", O_RDONLY | O_CLOEXEC), (uint64_t)pid, started);
+	freezer_adopt(&f, open("/dev/null", O_RDONLY | O_CLOEXEC), 7, (uint64_t)pid, started);
 	freezer_thaw(&f);
 	reaches(FREEZER_FOREIGN);
+}
+
+/* Not where it was mounted: it is looked for, once. */
+static void
+an_adopted_freeze_out_of_sight(void **state)
+{
+	(void)state;
+	freezer_close(&f);
+	frozen = true;
+	freezer_adopt(&f, -1, 7, 0, 0);
+	freezer_thaw(&f);
+	reaches(FREEZER_THAWED);
+	assert_true(!frozen && thaws == 1 && reaches_made == 1);
+}
+
+static void
+a_file_system_that_is_gone(void **state)
+{
+	(void)state;
+	freezer_close(&f);
+	reach_fails_with = ENODEV;
+	freezer_adopt(&f, -1, 7, 0, 0);
+	freezer_thaw(&f);
+	reaches(FREEZER_FOREIGN);
+	assert_int_equal(thaws, 0);
+}
+
+/* It may be frozen: that is a failure, but not as long as its freeze may still be under way. */
+static void
+a_file_system_out_of_reach(void **state)
+{
+	const struct timespec pause = {.tv_nsec = 3 * FREEZER_RETRY_NS};
+	uint64_t me = (uint64_t)getpid();
+
+	(void)state;
+	freezer_close(&f);
+	reach_fails_with = EBUSY;
+	freezer_adopt(&f, -1, 7, 0, 0);
+	freezer_thaw(&f);
+	reaches(FREEZER_THAW_FAILED);
+	assert_int_equal(f.thaw_errno, EBUSY);
+	freezer_close(&f);
+	freezer_adopt(&f, -1, 7, me, freezer_process_start(me));
+	freezer_thaw(&f);
+	(void)nanosleep(&pause, NULL);
+	assert_int_equal(freezer_state(&f), FREEZER_THAWING);
+	(void)pthread_mutex_lock(&kernel);
+	frozen = true;
+	reach_fails_with = 0;
+	(void)pthread_mutex_unlock(&kernel);
+	reaches(FREEZER_THAWED);
+	assert_false(frozen);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_it, close_it)
@@ -293,7 +359,8 @@ main(void)
 		TEST(thawed_by_a_stranger),        TEST(a_freeze_that_hangs),
 		TEST(a_thaw_that_is_parked),       TEST(a_hung_freeze_that_is_refused_at_last),
 		TEST(a_freeze_that_is_taken_back), TEST(a_thaw_that_fails),
-		TEST(an_adopted_freeze),
+		TEST(an_adopted_freeze),           TEST(an_adopted_freeze_out_of_sight),
+		TEST(a_file_system_that_is_gone),  TEST(a_file_system_out_of_reach),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
