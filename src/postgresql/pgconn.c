@@ -10,8 +10,8 @@
 #include "postgresql/pgconn.h"
 
 #include <inttypes.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,7 +79,41 @@ pgconn_lost(const struct pgconn *c, struct error *err)
 			 why[0] != 0 ? ": " : "", why);
 }
 
-/* Wait for `events` on the session's socket. */
+/* libpq keeps whatever comes, however much; so the socket is asked how much that was. 0: not known, as on a
+ * socket of this machine. */
+static uint64_t
+received_bytes(const struct pgconn *c)
+{
+	struct tcp_info info = {0};
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(PQsocket(c->pq), IPPROTO_TCP, TCP_INFO, &info, &n) < 0 ||
+	    n < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
+void
+pgconn_expect_answer(struct pgconn *c)
+{
+	c->received_before = received_bytes(c);
+}
+
+static int
+check_answer_size(const struct pgconn *c, struct error *err)
+{
+	uint64_t received = received_bytes(c);
+
+	if (received <= c->received_before ||
+	    received - c->received_before <= (uint64_t)PGCONN_ANSWER_MAX)
+		return OK;
+	return error_set(err, ERR_PROTOCOL,
+			 "the server's answer does not end: more than %d MiB of it have come",
+			 PGCONN_ANSWER_MAX >> 20);
+}
+
+/* Wait for `events` on the session's socket. A server that always has something more to say does not put off the
+ * deadline. */
 int
 pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
 	     struct error *err)
@@ -98,9 +132,9 @@ pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *li
 			return error_sys(err, ERR_IO, "wait for the server");
 		if (p[1].revents != 0)
 			return error_set(err, ERR_CANCELLED, "the requester is gone");
-		if (n == 0)
+		if (n == 0 || left_ms == 0)
 			return error_set(err, ERR_TIMEOUT, "the server did not answer in time");
-		return OK;
+		return check_answer_size(c, err);
 	}
 }
 
@@ -388,7 +422,18 @@ pgconn_send_query(struct pgconn *c, const char *sql, size_t n, const char *const
 	if (sent != 1)
 		return pgconn_lost(c, err);
 	c->waiting = true;
+	pgconn_expect_answer(c);
 	return OK;
+}
+
+/* None of our statements copies anything, and as long as libpq is in a copy it gives the same result again and
+ * again: such a server is none. */
+static bool
+is_copy(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
 /* Take what has arrived. True once the statement has ended. */
@@ -400,6 +445,11 @@ take_results(struct pgconn *c)
 
 		if (result == NULL) {
 			c->waiting = false;
+			return true;
+		}
+		if (is_copy(result)) {
+			PQclear(result);
+			pgconn_give_up(c);
 			return true;
 		}
 		/* One statement has one result; a second one is that of the connection's end. */
@@ -515,6 +565,10 @@ pgconn_take(struct pgconn *c, PGresult **ret_result, struct error *err)
 {
 	bool alive = PQconsumeInput(c->pq) == 1;
 
+	if (check_answer_size(c, err) < 0) {
+		pgconn_give_up(c);
+		return err != NULL ? (int)err->code : ERR_PROTOCOL;
+	}
 	if (c->waiting && take_results(c)) {
 		int rc = open_result(c, ret_result, err);
 		return rc < 0 ? rc : 1;

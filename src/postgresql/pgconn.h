@@ -4,6 +4,10 @@
  * A session in PostgreSQL whose every wait ends: at the deadline, when the requester goes away, or
  * when the server does. A wait that does not end well ends the session; a query that the server
  * refused does not.
+ *
+ * The server is not trusted: over TCP an answer, or a message of a COPY, may have PGCONN_ANSWER_MAX bytes, and one
+ * that is longer ends the session with ERR_PROTOCOL. How many columns came is the caller's to look at, since
+ * PQgetvalue() gives NULL beyond them.
  */
 #ifndef HF_POSTGRESQL_PGCONN_H
 #define HF_POSTGRESQL_PGCONN_H
@@ -28,7 +32,7 @@ struct pgconn_limit {
 	uint64_t unacked_ns;
 };
 
-enum { PGCONN_CONNECT_TIMEOUT_S = 10 };
+enum { PGCONN_CONNECT_TIMEOUT_S = 10, PGCONN_ANSWER_MAX = 64 << 20 };
 
 /*
  * Where to connect, and as whom. NULL: libpq's own default, where nothing else is said. All strings

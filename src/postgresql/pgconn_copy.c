@@ -92,6 +92,7 @@ int
 pgconn_copy_read(struct pgconn *c, const struct pgconn_limit *limit, char **ret_message,
 		 size_t *ret_n, struct error *err)
 {
+	pgconn_expect_answer(c);
 	for (;;) {
 		char *message = NULL;
 		int n = PQgetCopyData(c->pq, &message, 1);
@@ -134,6 +135,7 @@ int
 pgconn_copy_write(struct pgconn *c, const struct pgconn_limit *limit, const void *message, size_t n,
 		  struct error *err)
 {
+	pgconn_expect_answer(c);
 	for (;;) {
 		int r = PQputCopyData(c->pq, message, (int)n);
 
@@ -167,6 +169,7 @@ pgconn_copy_end(struct pgconn *c, const struct pgconn_limit *limit, PGresult **r
 {
 	CLEAN(pgconn_result_done) PGresult *first = NULL;
 
+	pgconn_expect_answer(c);
 	/* The server's end leaves our direction open; its failure leaves neither. */
 	if (next_result(c, limit, &first, err) < 0)
 		return err->code;

@@ -17,15 +17,18 @@ struct pgconn {
 	bool waiting; /* a statement was sent, and its end is not here */
 	bool left; /* and nobody waits for it any more: see no_cancel */
 	PGresult *first; /* its first result, while waiting */
+	uint64_t received_before; /* bytes, when the answer was last asked for */
 	char sqlstate[SQLSTATE_LEN + 1];
 	/* What the server said when it ended the session, without having been asked anything. */
 	char last_words[PGCONN_LAST_WORDS_MAX];
 	char last_state[SQLSTATE_LEN + 1];
 };
 
-/* Wait for `events` on the session's socket. ERR_TIMEOUT, ERR_CANCELLED. */
+/* Wait for `events` on the session's socket. ERR_TIMEOUT, ERR_CANCELLED; ERR_PROTOCOL: too much has come. */
 CHECKED int pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
 			 struct error *err);
+/* From here on up to PGCONN_ANSWER_MAX may come. */
+void pgconn_expect_answer(struct pgconn *c);
 /* The session is gone: why, as far as it is known. */
 enum err pgconn_lost(const struct pgconn *c, struct error *err);
 /* What a result says went wrong. */

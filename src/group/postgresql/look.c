@@ -129,12 +129,22 @@ field_text(const PGresult *rows, size_t row, int column, char *text, size_t size
 /* Answers. */
 
 static int
+check_form(const PGresult *rows, int columns, struct error *err)
+{
+	if (PQnfields(rows) != columns)
+		return error_set(err, ERR_PROTOCOL, "the server's answer has another form");
+	return OK;
+}
+
+static int
 take_facts(const PGresult *rows, struct copy_facts *f, struct error *err)
 {
 	bool recovery;
 
-	if (PQntuples(rows) != 1 || PQnfields(rows) != COLUMN_COUNT)
+	if (PQntuples(rows) != 1)
 		return error_set(err, ERR_PROTOCOL, "the server's answer has another form");
+	if (check_form(rows, COLUMN_COUNT, err) < 0)
+		return err->code;
 	if (!field_bool(rows, 0, COLUMN_MAY_SEE))
 		return error_set(
 			err, ERR_PERMISSION,
@@ -177,6 +187,8 @@ ask_contexts(struct pgconn *c, const struct pgconn_limit *limit, const struct gr
 	(void)snprintf(object, sizeof(object), "%" PRIu32, target_lock_number(g->name));
 	(void)snprintf(most, sizeof(most), "%d", ENGINE_CONTEXTS_MAX);
 	int r = pgconn_query(c, limit, contexts_sql, ARRAY_SIZE(params), params, &rows, err);
+	if (r == OK)
+		r = check_form(rows, 2, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < (size_t)PQntuples(rows) && i < ENGINE_CONTEXTS_MAX; i++) {
@@ -197,6 +209,8 @@ ask_slots(struct pgconn *c, const struct pgconn_limit *limit, struct copy_facts 
 
 	(void)snprintf(most, sizeof(most), "%d", ENGINE_SLOTS_MAX);
 	int r = pgconn_query(c, limit, slots_sql, ARRAY_SIZE(params), params, &rows, err);
+	if (r == OK)
+		r = check_form(rows, 5, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < (size_t)PQntuples(rows) && i < ENGINE_SLOTS_MAX; i++) {

@@ -228,7 +228,7 @@ set_up(const struct ask *a, struct pgconn *c, const struct pgconn_limit *limit, 
 			  1, params, &r, err);
 	if (rc < 0)
 		return rc;
-	if (PQntuples(r) != 1 || strcmp(PQgetvalue(r, 0, 0), "f") != 0)
+	if (PQntuples(r) != 1 || PQnfields(r) < 1 || strcmp(PQgetvalue(r, 0, 0), "f") != 0)
 		return error_set(err, ERR_GROUP_ROLE, "%s is not the active copy any more",
 				 a->active->name);
 	return OK;

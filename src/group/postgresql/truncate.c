@@ -21,7 +21,14 @@ static const char look_sql[] =
 	" s.slot_type <> 'physical' FROM (SELECT) one"
 	" LEFT JOIN pg_replication_slots s ON s.slot_name = $1";
 
-enum column { COLUMN_RECOVERY, COLUMN_POSITION, COLUMN_LOST, COLUMN_HOLDER, COLUMN_LOGICAL };
+enum column {
+	COLUMN_RECOVERY,
+	COLUMN_POSITION,
+	COLUMN_LOST,
+	COLUMN_HOLDER,
+	COLUMN_LOGICAL,
+	COLUMN_COUNT
+};
 
 struct moving {
 	const struct group *g;
@@ -51,7 +58,7 @@ look_at(struct moving *m, struct slot_facts *ret, struct error *err)
 
 	if (query(m, look_sql, NULL, &rows, err) < 0)
 		return err->code;
-	if (PQntuples(rows) != 1)
+	if (PQntuples(rows) != 1 || PQnfields(rows) != COLUMN_COUNT)
 		return error_set(err, ERR_PROTOCOL, "the server's answer has another form");
 	if (PQgetvalue(rows, 0, COLUMN_RECOVERY)[0] != 'f')
 		return error_set(err, ERR_GROUP_ROLE, "it is not the active copy any more");
