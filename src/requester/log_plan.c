@@ -187,12 +187,11 @@ log_plan_switch(const struct log_point *done, uint32_t next, uint64_t fork)
 	p.timeline = next;
 	p.to = p.from;
 	/* The file of the fork begins as that of the timeline before, which is kept beside it: unless the fork
-	 * is so far back that it is not there any more. The new one's has those bytes, too. */
-	if (fork > p.from && fork >= log_file_start(done->from, done->segment_bytes)) {
-		p.n_history = 2;
-		p.history[1] = (struct log_history){.timeline = next, .from = fork};
-	} else {
-		p.history[0].timeline = next;
-	}
+	 * is so far back that it is not there any more. The new one's has those bytes, too. Either way it is
+	 * said which timeline that was: nothing else tells how one came to the new one. */
+	p.n_history = 2;
+	p.history[1] = (struct log_history){.timeline = next, .from = p.from};
+	if (fork >= log_file_start(done->from, done->segment_bytes))
+		p.history[1].from = fork;
 	return p;
 }

@@ -68,6 +68,22 @@ start_of(const struct engine *engine, const struct point *p)
 	return least;
 }
 
+/* The furthest position that it says it has; UINT64_MAX: it says none. */
+static uint64_t
+end_of(const struct engine *engine, const struct point *p)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < p->n_roots; i++) {
+		uint64_t stop;
+
+		if (p->roots[i].component != NULL &&
+		    engine->position_parse(text_of(p->roots[i].component, "stop_lsn"), &stop))
+			most = MAX(most, stop);
+	}
+	return most != 0 ? most : UINT64_MAX;
+}
+
 static void
 describe(const struct point *p, char *text, size_t size)
 {
@@ -126,17 +142,43 @@ read_log(const struct truncation_of *of, const struct point *p, struct truncatio
 	/* What is no sensible record holds nothing. */
 	if (log_point_of(p, of->group->name, &logs, &ignored) != 1)
 		return false;
-	*ret = (struct truncation_log){
-		.point = p, .from = logs.from, .to = logs.to, .timeline = logs.timeline};
+	*ret = (struct truncation_log){.point = p,
+				       .from = logs.from,
+				       .to = logs.to,
+				       .first_timeline = logs.history[0].timeline,
+				       .timeline = logs.timeline};
 	return !p->incomplete && strcmp(logs.identity, of->identity) == 0 && logs.from < logs.to;
 }
 
-/* Keep those that lead up to the furthest on this timeline without a gap. */
+/* Does `l` have the log of this timeline up to `position` at least? */
+static bool
+leads_to(const struct truncation_log *l, uint32_t timeline, uint64_t position)
+{
+	struct error ignored = ERROR_INIT;
+	struct log_point logs;
+
+	if (l->from > position || l->to < position)
+		return false;
+	if (l->first_timeline == l->timeline)
+		return l->timeline == timeline;
+	if (log_point_of(l->point, NULL, &logs, &ignored) != 1)
+		return false;
+	for (size_t i = 0; i < logs.n_history; i++) {
+		uint64_t end = i + 1 < logs.n_history ? logs.history[i + 1].from : logs.to;
+
+		if (logs.history[i].timeline == timeline)
+			return logs.history[i].from <= position && end >= position;
+	}
+	return false;
+}
+
+/* Keep those that lead up to the furthest on this timeline without a gap. What an old active copy wrote after
+ * another was promoted leads nowhere, however far it reaches. */
 static void
 keep_run(struct truncation_stored *s, uint32_t timeline)
 {
-	size_t last = SIZE_MAX, first;
-	uint64_t begin;
+	size_t last = SIZE_MAX, n = 0;
+	const struct truncation_log *first;
 
 	for (size_t i = 0; i < s->n_logs; i++)
 		if (s->logs[i].timeline == timeline &&
@@ -147,16 +189,18 @@ keep_run(struct truncation_stored *s, uint32_t timeline)
 		return;
 	}
 	s->what.logs = s->logs[last].to;
-	begin = s->logs[last].from;
-	first = last;
-	/* Sorted by beginning: the one before may end anywhere, so look at all that begin earlier. */
+	first = &s->logs[last];
+	/* Sorted by beginning: the one before may end anywhere, so look at all that begin earlier. Those that
+	 * are no part of it are marked. */
 	for (size_t i = last; i-- > 0;)
-		if (s->logs[i].to >= begin) {
-			begin = MIN(begin, s->logs[i].from);
-			first = i;
-		}
-	s->n_logs = last - first + 1;
-	memmove(s->logs, s->logs + first, s->n_logs * sizeof(*s->logs));
+		if (leads_to(&s->logs[i], first->first_timeline, first->from))
+			first = &s->logs[i];
+		else
+			s->logs[i].point = NULL;
+	for (size_t i = 0; i <= last; i++)
+		if (s->logs[i].point != NULL)
+			s->logs[n++] = s->logs[i];
+	s->n_logs = n;
 }
 
 /* ---- together ------------------------------------------------------------------------------------ */
@@ -183,15 +227,19 @@ logs_go_on(const struct truncation_of *of, const struct truncation_stored *s,
 	return false;
 }
 
-/* Was there a log backup since the base before the newest? */
+/* Was there a log backup since the base before the newest? Clocks are set back: where the logs reach past that base
+ * it was made later, whatever its time is. */
 static bool
-logs_are_made(const struct truncation_stored *s, const struct bases *b)
+logs_are_made(const struct truncation_of *of, const struct truncation_stored *s,
+	      const struct bases *b)
 {
 	uint64_t newest_ns = 0;
 
+	if (b->before == NULL || s->what.logs > end_of(of->group->engine, b->before))
+		return true;
 	for (size_t i = 0; i < s->n_logs; i++)
 		newest_ns = MAX(newest_ns, s->logs[i].point->end_ns);
-	return b->before == NULL || newest_ns >= b->before->start_ns;
+	return newest_ns >= b->before->start_ns;
 }
 
 static void
@@ -226,7 +274,7 @@ judge_logs(const struct truncation_of *of, const struct bases *b, bool go_on,
 		(void)text_printf(what->logs_why, sizeof(what->logs_why),
 				  "they begin at %s, behind the newest restore point and the slot",
 				  from);
-	} else if (b->newest != NULL && b->newest_start > what->logs && !logs_are_made(s, b)) {
+	} else if (b->newest != NULL && b->newest_start > what->logs && !logs_are_made(of, s, b)) {
 		(void)text_printf(
 			what->logs_why, sizeof(what->logs_why),
 			"they reach to %s, but none was made since restore point %.8s: given up",

@@ -26,7 +26,7 @@ struct truncation_of {
 struct truncation_log {
 	const struct point *point;
 	uint64_t from, to;
-	uint32_t timeline; /* at its end */
+	uint32_t first_timeline, timeline; /* at its beginning and its end */
 };
 
 struct truncation_stored {

@@ -312,6 +312,42 @@ no_base(void **state)
 	assert_int_equal(log_base_of(add(s, "db1", ""), &b, identity), 0);
 }
 
+/* As log_plan_switch() says it: the old active copy may have ended with a file (archive_timeout, pg_switch_wal()), or
+ * gone on well beyond the place that the new one knows. */
+static void
+promotion_between_two_files(void **state)
+{
+	struct scene *s = *state;
+	CLEAN(log_chain_done) struct log_chain c = {0};
+	struct error err;
+
+	base(s, "7", 1, MB(2) + 40, MB(3) + 100, 10); /* a */
+	logs(s, "group:g", "7", 1, MB(1), MB(5), 5, 20, 0);
+	logs(s, "group:g", "7", 2, MB(5), MB(8), 20, 40, MB(5));
+	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
+	assert_int_equal(c.timeline, 2);
+	assert_int_equal(c.n_path, 2);
+	assert_int_equal(log_chain_reach(&c, MB(3) + 100), MB(8));
+	assert_int_equal(chosen(&c, MB(7), NULL), 'a');
+}
+
+static void
+promotion_far_back(void **state)
+{
+	struct scene *s = *state;
+	CLEAN(log_chain_done) struct log_chain c = {0};
+	struct error err;
+
+	base(s, "7", 1, MB(1) + 40, MB(2) + 100, 10); /* a */
+	logs(s, "group:g", "7", 1, MB(1), MB(5), 5, 20, 0);
+	logs(s, "group:g", "7", 1, MB(5), MB(6), 20, 25, 0);
+	logs(s, "group:g", "7", 2, MB(3), MB(8), 25, 40, MB(3));
+	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
+	assert_int_equal(c.n_path, 2);
+	assert_int_equal(log_chain_reach(&c, MB(2) + 100), MB(8));
+	assert_int_equal(chosen(&c, MB(7), NULL), 'a');
+}
+
 int
 main(void)
 {
@@ -320,6 +356,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(with_a_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(image, setup, teardown),
 		cmocka_unit_test_setup_teardown(timelines, setup, teardown),
+		cmocka_unit_test_setup_teardown(promotion_between_two_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(promotion_far_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(whose, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_base, setup, teardown),
 	};

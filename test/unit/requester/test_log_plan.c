@@ -266,17 +266,23 @@ test_switch(void **arg)
 	assert_int_equal(p.history[0].timeline, 1);
 	assert_int_equal(p.history[1].timeline, 3);
 	assert_int_equal(p.history[1].from, 5 * SEG + 9);
-	/* Right between two files nothing of the timeline before is left. */
+	/* Right between two files nothing of the timeline before is left in it, but where it came from is said. */
 	p = log_plan_switch(&done, 3, 4 * SEG);
-	assert_int_equal(p.n_history, 1);
-	assert_int_equal(p.history[0].timeline, 3);
+	assert_int_equal(p.n_history, 2);
+	assert_int_equal(p.history[0].timeline, 1);
+	assert_int_equal(p.history[1].timeline, 3);
+	assert_int_equal(p.history[1].from, 4 * SEG);
 	assert_int_equal(p.from, 4 * SEG);
+	check_round(&p);
 	/* So far back that the old timeline's file is not at hand. */
 	done.from = done.history[0].from = 4 * SEG;
 	p = log_plan_switch(&done, 3, 2 * SEG + 7);
-	assert_int_equal(p.n_history, 1);
-	assert_int_equal(p.history[0].timeline, 3);
+	assert_int_equal(p.n_history, 2);
+	assert_int_equal(p.history[0].timeline, 1);
 	assert_int_equal(p.history[0].from, 2 * SEG);
+	assert_int_equal(p.history[1].timeline, 3);
+	assert_int_equal(p.history[1].from, 2 * SEG);
+	check_round(&p);
 }
 
 int

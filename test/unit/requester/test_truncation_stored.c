@@ -80,8 +80,9 @@ add_base(struct history *h, const char *type, uint64_t start, int timeline)
 	return p;
 }
 
+/* `since`: it is on `timeline` from there on, before on the one before; 0: all of it is. */
 static struct point *
-add_logs(struct history *h, uint64_t from, uint64_t to, uint32_t timeline)
+add_logs_over(struct history *h, uint64_t from, uint64_t to, uint32_t timeline, uint64_t since)
 {
 	struct log_point logs = {
 		.engine = "postgresql",
@@ -95,9 +96,20 @@ add_logs(struct history *h, uint64_t from, uint64_t to, uint32_t timeline)
 		.history = {{timeline, from * MIB}},
 	};
 
+	if (since != 0) {
+		logs.n_history = 2;
+		logs.history[0].timeline = timeline - 1;
+		logs.history[1] = (struct log_history){timeline, since * MIB};
+	}
 	(void)snprintf(logs.identity, sizeof(logs.identity), "%s", identity);
 	return add_point(h,
 			 json_pack("{s:s, s:o}", "type", LOG_TYPE, "logs", log_point_json(&logs)));
+}
+
+static struct point *
+add_logs(struct history *h, uint64_t from, uint64_t to, uint32_t timeline)
+{
+	return add_logs_over(h, from, to, timeline, 0);
 }
 
 static void
@@ -251,11 +263,48 @@ logs_over_a_promotion(void **state)
 	h->of.timeline = 2;
 	/* They end on the timeline that was left. */
 	expect(h, 5, 0, true, 0, false);
-	add_logs(h, 20, 30, 2);
+	add_logs_over(h, 20, 30, 2, 21);
 	expect(h, 5, 0, false, 30, true);
 	assert_int_equal(h->found.n_logs, 2);
 	add_logs(h, 22, 99, 1);
 	expect(h, 5, 0, false, 30, true);
+	/* Beside another promotion of the timeline before. */
+	add_logs_over(h, 22, 28, 3, 25);
+	expect(h, 5, 0, false, 30, true);
+	assert_int_equal(h->found.n_logs, 2);
+}
+
+/* The old active copy went on by itself; what it wrote is no beginning of what the new one has. */
+static void
+logs_of_a_branch(void **state)
+{
+	struct history *h = *state;
+
+	add_base(h, "full", 10, 1);
+	add_logs(h, 5, 40, 1);
+	h->of.timeline = 2;
+	add_logs(h, 30, 50, 2);
+	expect(h, 5, 0, true, 50, false);
+	assert_int_equal(h->found.n_logs, 1);
+}
+
+/* The second base was made when the clock was fast. */
+static void
+a_clock_set_back(void **state)
+{
+	struct history *h = *state;
+	struct point *fast;
+
+	add_base(h, "full", 10, 1);
+	fast = add_base(h, "full", 20, 1);
+	json_object_set_new(fast->roots->component, "stop_lsn", json_string("0/1500000"));
+	fast->start_ns = 900000;
+	add_logs(h, 5, 30, 1);
+	add_base(h, "full", 40, 1);
+	expect(h, 5, 40, true, 30, true);
+	/* Made before it, and none since. */
+	json_object_set_new(fast->roots->component, "stop_lsn", json_string("0/2000000"));
+	expect(h, 5, 40, true, 30, false);
 }
 
 static void
@@ -293,6 +342,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(logs_after_a_base, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_backup_leaves_no_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(logs_over_a_promotion, setup, teardown),
+		cmocka_unit_test_setup_teardown(logs_of_a_branch, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_clock_set_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_relied_on, setup, teardown),
 	};
 
