@@ -45,7 +45,7 @@ walrange_parse_lsn(const char *text, uint64_t *ret)
 		return false;
 	text += n + 1;
 	n = hex_word(text, &low);
-	if (n == 0 || text[n] != 0)
+	if (n == 0 || text[n] != 0 || (high << 32 | low) > WALRANGE_LSN_MAX)
 		return false;
 	*ret = high << 32 | low;
 	return true;

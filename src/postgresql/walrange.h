@@ -15,7 +15,11 @@
 
 enum { WALRANGE_NAME_LEN = 24, WALRANGE_LSN_LEN = 17 };
 
-/* "16/B374D848"; exact, false if it is anything else. */
+/* No log is that long: whoever names a position beyond it, a server or a repository, means ill. What is below may be
+ * counted on from, segment by segment, without running over. */
+#define WALRANGE_LSN_MAX ((uint64_t)INT64_MAX)
+
+/* "16/B374D848"; exact, and not beyond WALRANGE_LSN_MAX; false if it is anything else. */
 CHECKED bool walrange_parse_lsn(const char *text, uint64_t *ret);
 char *walrange_format_lsn(uint64_t lsn, char text[WALRANGE_LSN_LEN + 1]);
 

@@ -25,6 +25,7 @@ enum {
 	PAGE_OVERWRITES = 8, /* the record before it was given up, unfinished */
 	PAGE_MAGIC_HIGH = 0xd1,
 	RECORD_HEADER = 24,
+	RECORD_PREVIOUS_AT = 8,
 	RECORD_CRC_AT = 20,
 	RECORD_KEPT = RECORD_HEADER + 64 + WALWALK_NAME_MAX,
 	RECORD_MAX = 1 << 30,
@@ -51,6 +52,7 @@ struct walwalk {
 	uint64_t segment_bytes;
 	uint64_t identity;
 	uint64_t position; /* behind the last whole record */
+	uint64_t last_lsn; /* where that one begins; 0: there was none yet */
 
 	/* The page that is being gathered. */
 	uint64_t page_lsn;
@@ -161,14 +163,25 @@ checksum_is_right(const struct walwalk *w)
 	return crc32c_end(crc) == le32_get(w->kept + RECORD_CRC_AT);
 }
 
+/* Each record names the one before it: two logs that were put together at a place where both have a record's
+ * beginning differ in nothing else. */
+static bool
+follows(const struct walwalk *w)
+{
+	uint64_t previous = le64_get(w->kept + RECORD_PREVIOUS_AT);
+
+	return w->last_lsn != 0 ? previous == w->last_lsn : previous < w->record_lsn;
+}
+
 /* A record has all its bytes, and ends before `end`. */
 static enum walwalk_state
 finish_record(struct walwalk *w, uint64_t end)
 {
 	struct walwalk_record r = {.lsn = w->record_lsn, .end = align8(end)};
 
-	if (!checksum_is_right(w))
+	if (!checksum_is_right(w) || !follows(w))
 		return WALWALK_END;
+	w->last_lsn = w->record_lsn;
 	understand(w, &r);
 	if (w->kept[17] == RMGR_XLOG && (w->kept[16] & 0xf0) == XLOG_SWITCH) {
 		r.end = (end + w->segment_bytes - 1) / w->segment_bytes * w->segment_bytes;

@@ -3,8 +3,8 @@
 /*
  * A walk over the records of a write-ahead log: where each begins, what commits and when, and the restore
  * points that somebody named. Pure: bytes come in, records go out. What is found is what the server's own
- * recovery would find: a record counts when all of it is there and its checksum is right, and the walk
- * ends where the first one does not.
+ * recovery would find: a record counts when all of it is there, its checksum is right, and it names the one before
+ * it; the walk ends where the first one does not.
  *
  *	walwalk_new (at the beginning of a segment) -> walwalk_feed ... -> walwalk_finish -> walwalk_free
  *

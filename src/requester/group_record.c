@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-
-enum { LOG_NAME_LENGTH = 24 }; /* of a log; files of a timeline's history are named otherwise */
+#include "group/log_source.h"
 
 static const json_t *
 component_of(const struct group_facts *f, const json_t *roots)
@@ -64,53 +63,69 @@ check_role(const struct group_facts *f, const json_t *component, struct error *e
 	return OK;
 }
 
-static uint64_t
-count_logs(const json_t *names)
+static bool
+has_name(const json_t *names, const char *wanted)
 {
 	const json_t *name;
-	uint64_t n = 0;
 	size_t i;
 
 	json_array_foreach(names, i, name)
 	{
-		if (json_string_length(name) == LOG_NAME_LENGTH)
-			n++;
+		const char *text = json_string_value(name);
+
+		if (text != NULL && strcmp(text, wanted) == 0)
+			return true;
 	}
-	return n;
+	return false;
 }
 
-/* An image has none: it carries its own logs, as a server that lost its power does. */
+/* Each log by its name, as the server would name it: as many others are no range. */
+static int
+check_names(const struct group_facts *f, const json_t *names, uint64_t first, uint64_t last,
+	    struct error *err)
+{
+	const struct log_source_ops *logs = f->group->engine->logs;
+	uint64_t segment = f->range.segment_bytes;
+	char name[LOG_FILE_NAME_MAX];
+
+	/* Where it ends at the beginning of a log nothing of that one is needed. */
+	for (uint64_t at = first - first % segment; at < MAX(last, first + 1); at += segment) {
+		(void)logs->segment_name(f->range.timeline, at, segment, name);
+		if (!has_name(names, name))
+			return error_set(err, ERR_PROTOCOL,
+					 "copy '%s' was backed up without the log %s, which it "
+					 "needs",
+					 f->copy->name, name);
+	}
+	return OK;
+}
+
+/* What it needs is in the active copy's log; an image has it in itself, as a server that lost its power does, and
+ * gives no names. */
 static int
 check_range(const struct group_facts *f, const json_t *component, struct error *err)
 {
 	const char *from = json_string_value(json_object_get(component, "start_lsn"));
 	const char *to = json_string_value(json_object_get(component, "stop_lsn"));
 	const json_t *names = json_object_get(component, "wal");
+	bool image = json_object_get(component, "redo_log") != NULL;
 	const struct engine *e = f->group->engine;
-	uint64_t segment = f->range.segment_bytes, first, last, wanted, have;
+	uint64_t first, last;
 	char text[ENGINE_POSITION_MAX];
 
-	if (from == NULL || to == NULL || !json_is_array(names) || segment == 0)
-		return OK;
-	if (!e->position_parse(from, &first) || !e->position_parse(to, &last) || last < first)
+	if (from == NULL || to == NULL || !e->position_parse(from, &first) ||
+	    !e->position_parse(to, &last) || last < first)
 		return error_set(err, ERR_PROTOCOL,
 				 "copy '%s' gives no range of its logs: from %.32s to %.32s",
-				 f->copy->name, from, to);
-	if (last > f->context.end)
+				 f->copy->name, from != NULL ? from : "?", to != NULL ? to : "?");
+	/* An image of the active copy ends where its server has written to, on disk or not. */
+	if (last > f->context.end && !(image && f->role == COPY_ROLE_ACTIVE))
 		return error_set(
 			err, ERR_GROUP_ROLE,
 			"copy '%s' has log up to %s, and the active copy '%s' only up to %s: "
 			"they do not share it",
 			f->copy->name, to, f->active->name, e->position_text(f->context.end, text));
-	/* Where it ends at the beginning of a log nothing of that one is needed. */
-	wanted = (last > first ? last - 1 : last) / segment - first / segment + 1;
-	have = count_logs(names);
-	if (have < wanted)
-		return error_set(err, ERR_PROTOCOL,
-				 "copy '%s': from %s to %s are %" PRIu64 " logs, and only %" PRIu64
-				 " were backed up",
-				 f->copy->name, from, to, wanted, have);
-	return OK;
+	return image ? OK : check_names(f, names, first, last, err);
 }
 
 int

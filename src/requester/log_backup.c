@@ -28,6 +28,9 @@ struct backup {
 	struct log_copy_order copy_order;
 	struct log_copy copy;
 	struct log_mark mark;
+	/* By the copier: of which log the mark is. */
+	char identity[32];
+	uint32_t timeline;
 	uint64_t start_ns;
 };
 
@@ -130,8 +133,13 @@ ask_active(struct backup *b, struct error *err)
 	if (r == OK)
 		r = ops->open(b->order->group, asking.active, APPLICATION,
 			      clock_boot_ns() + 10 * NS_PER_S, &asking.source, err);
-	if (r == OK)
+	if (r == OK) {
+		const struct log_source_facts *facts = ops->facts(asking.source);
+
+		(void)text_printf(b->identity, sizeof(b->identity), "%s", facts->identity);
+		b->timeline = facts->timeline;
 		r = log_copy_mark(&asking, &b->mark, err);
+	}
 	b->copy.active = asking.active;
 	log_copy_disconnect(&asking);
 	return r;
@@ -147,8 +155,9 @@ look_for_it(struct backup *b, bool *ret_found, struct log_backup_result *ret, st
 	for (size_t i = 0; i < known.n; i++) {
 		const struct log_known *k = &known.points[i];
 
-		/* An open one is replaced before long. */
-		if (!k->logs.closed || k->logs.to < b->mark.end ||
+		/* An open one is replaced before long; one of a branch that was left may reach further. */
+		if (!k->logs.closed || k->logs.timeline != b->timeline ||
+		    strcmp(k->logs.identity, b->identity) != 0 || k->logs.to < b->mark.end ||
 		    k->logs.to_time_ns < b->mark.time_ns || k->end_ns < b->start_ns)
 			continue;
 		fill_result(b, &k->id, &k->logs, ret);

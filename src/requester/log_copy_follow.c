@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "group/engine.h"
 #include "postgresql/walrange.h"
 #include "requester/log_copy_internal.h"
@@ -149,6 +150,36 @@ fetch_history(struct log_copy *c, uint32_t timeline, struct buf *file, struct er
 	return log_spool_put_history(&c->spool, timeline, buf_slice(file), err);
 }
 
+static int
+of_another_history(struct error *err)
+{
+	return error_hint(err, "give the group another name, or make a full backup into another "
+			       "repository");
+}
+
+/* Two copies that were promoted without knowing of each other give their timelines the same number. What the new one
+ * has is not what follows ours, even where the positions would fit. */
+static int
+check_history(struct log_copy *c, uint32_t timeline, struct error *err)
+{
+	CLEAN(buf_done) struct buf own = BUF_INIT(HISTORY_MAX), theirs = BUF_INIT(HISTORY_MAX);
+	char name[LOG_FILE_NAME_MAX];
+
+	if (!log_spool_has_history(&c->spool, timeline))
+		return fetch_history(c, timeline, &own, err);
+	(void)c->ops->history_name(timeline, name);
+	if (fs_read_file(c->spool.dirfd, name, &own, err) < 0 ||
+	    c->ops->history(c->source, timeline, log_copy_soon(), &theirs, err) < 0)
+		return err->code;
+	if (own.n == theirs.n && memcmp(own.p, theirs.p, own.n) == 0)
+		return OK;
+	(void)error_set(err, ERR_BACKUP_TYPE,
+			"timeline %" PRIu32 " of %s is not the one of that number that the logs in "
+			"the repository are of: two copies were promoted beside each other",
+			timeline, c->active->name);
+	return of_another_history(err);
+}
+
 /* On with timeline `next`, which forked off from ours at `fork`. */
 int
 log_copy_follow(struct log_copy *c, uint32_t next, uint64_t fork, struct error *err)
@@ -223,11 +254,11 @@ forked(struct log_copy *c, struct error *err)
 	int r;
 
 	if (own <= ours) {
-		*err = refused;
-		return error_hint(
-			err, "the active copy is behind the logs in the repository, as if it had "
-			     "been restored: give the group another name, or make a full "
-			     "backup into another repository");
+		(void)error_set(err, ERR_BACKUP_TYPE,
+				"%s is behind the logs in the repository, as if it had been "
+				"restored: %s",
+				c->active->name, refused.msg);
+		return of_another_history(err);
 	}
 	if (c->ops->history(c->source, own, log_copy_soon(), &file, err) < 0)
 		return err->code;
@@ -250,10 +281,7 @@ log_copy_start(struct log_copy *c, struct error *err)
 
 	/* Twice at most: after a gap or a fork it begins at a place that is there. */
 	for (int try = 0;; try++) {
-		CLEAN(buf_done) struct buf file = BUF_INIT(HISTORY_MAX);
-
-		if (r->timeline > 1 && !log_spool_has_history(&c->spool, r->timeline) &&
-		    fetch_history(c, r->timeline, &file, err) < 0)
+		if (r->timeline > 1 && check_history(c, r->timeline, err) < 0)
 			return err->code;
 		if (c->ops->start(c->source, slot, r->timeline, c->spool.written, log_copy_soon(),
 				  err) == OK)

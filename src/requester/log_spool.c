@@ -191,6 +191,9 @@ log_spool_begin(struct log_spool *s, const struct log_point *range, uint64_t ope
 	uint64_t written = s->written;
 	bool same = s->has_range && s->range.timeline == range->timeline;
 
+	/* What was written since the last sync: nobody syncs a file any more that is closed. */
+	if (keep && s->fd >= 0 && fsync(s->fd) < 0)
+		return error_sys(err, ERR_IO, "write '%s' to disk", s->path);
 	close_file(s);
 	s->range = *range;
 	s->opened_ns = opened_ns;

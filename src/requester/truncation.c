@@ -2,8 +2,8 @@
 
 /*
  * Look at the copies, look into the repository, decide, verify what the decision relies on, and only then
- * move the slot. Copies only ever need less while the verification runs, and who is the active copy is asked
- * again by the move itself.
+ * move the slot. Verifying may take hours, in which a copy is built anew or another one promoted: so the copies
+ * are looked at again after it, and what they need then counts, too.
  */
 #include "requester/truncation.h"
 
@@ -14,6 +14,7 @@
 #include "base/eventlog.h"
 #include "base/text.h"
 #include "requester/backup_type.h"
+#include "requester/log_check.h"
 #include "requester/truncation_stored.h"
 
 enum { LOOK_S = 10, MOVE_S = 10 };
@@ -115,6 +116,33 @@ take_problem(void *arg, const char *object, const char *message)
 }
 
 static int
+not_whole(const struct run *run, const struct point *p, struct error *err)
+{
+	error_set(err, ERR_CORRUPT, "restore point %.8s is not whole: %s", p->id_text,
+		  run->problem);
+	return error_hint(err, "no logs were let go of; see 'holdfast verify', and make a full "
+			       "backup");
+}
+
+/* Logs may be stored without a fault, and not be those that they are said to be. */
+static int
+verify_logs(struct run *run, const struct point *p, struct error *err)
+{
+	const struct log_check check = {
+		.repo = run->order->repo,
+		.only = p,
+		.read = run->group->verify != GROUP_VERIFY_STRUCTURE,
+		.problem = take_problem,
+		.problem_arg = run,
+	};
+	uint64_t problems = 0;
+
+	if (log_check_run(&check, &problems, err) < 0)
+		return error_prefix(err, "verify restore point %.8s", p->id_text);
+	return problems == 0 ? OK : not_whole(run, p, err);
+}
+
+static int
 verify_point(struct run *run, const struct point *p, struct error *err)
 {
 	struct verify_stats stats = {0};
@@ -132,13 +160,13 @@ verify_point(struct run *run, const struct point *p, struct error *err)
 	note(run, text);
 	int r = verify_repository(run->order->repo, &options, &stats, err);
 	if (r < 0 && run->problem[0] != 0) {
-		error_set(err, r, "restore point %.8s is not whole: %s", p->id_text, run->problem);
-		return error_hint(err, "no logs were let go of; see 'holdfast verify', and make a "
-				       "full backup");
+		(void)not_whole(run, p, err);
+		err->code = (enum err)r;
+		return r;
 	}
 	if (r < 0)
 		return error_prefix(err, "verify restore point %.8s", p->id_text);
-	return OK;
+	return verify_logs(run, p, err);
 }
 
 static int
@@ -151,6 +179,30 @@ verify_relied_on(struct run *run, struct error *err)
 		    verify_point(run, p, err) < 0)
 			return err->code;
 	}
+	return OK;
+}
+
+/* What was decided holds as far as it still would be. */
+static int
+look_again(struct run *run, struct error *err)
+{
+	const struct copy_facts *before = &active_of(run)->facts, *now;
+	CLEAN(group_view_done) struct group_view view = {0};
+	struct group_view first;
+	struct truncate_plan plan;
+
+	if (group_look(run->group, clock_boot_ns() + LOOK_S * NS_PER_S, &view, err) < 0 ||
+	    truncate_decide(&view, &run->stored.what, &plan, err) < 0)
+		return err->code;
+	now = &view.members[view.active].facts;
+	if (now->timeline != before->timeline || strcmp(now->identity, before->identity) != 0)
+		return error_set(err, ERR_GROUP_ROLE,
+				 "another copy was promoted while restore points were verified");
+	if (plan.end != TRUNCATE_MOVES || plan.to < run->result.plan.to)
+		run->result.plan = plan;
+	first = run->view;
+	run->view = view;
+	view = first;
 	return OK;
 }
 
@@ -220,7 +272,9 @@ recipe(struct run *run, struct error *err)
 		return err->code;
 	if (run->order->explain || plan->end != TRUNCATE_MOVES)
 		return OK;
-	return verify_relied_on(run, err) == OK ? move(run, err) : (int)err->code;
+	if (verify_relied_on(run, err) < 0 || look_again(run, err) < 0)
+		return err->code;
+	return plan->end == TRUNCATE_MOVES ? move(run, err) : OK;
 }
 
 int

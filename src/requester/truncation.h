@@ -11,8 +11,8 @@
  *		the restore point is good all the same: a warning
  *
  * Verified, as deep as the group's setting says; by default: every blob of the restore point is in the index, and
- * every pack it needs is there, has its size, and is read from end to end, each byte authenticated. A COPY never
- * truncates: nothing is done.
+ * every pack it needs is there, has its size, and is read from end to end, each byte authenticated; of logs each
+ * file is there, and each record in it is one that a server would accept. A COPY never truncates: nothing is done.
  */
 #ifndef HF_REQUESTER_TRUNCATION_H
 #define HF_REQUESTER_TRUNCATION_H

@@ -157,6 +157,25 @@ runs 'and another, without a log backup between' 0 backup --group orders --json
 check 'counts log backups as given up' stands "$(start_of "$(value '.[-1].point')")"
 check 'and lets go' moved "$at"
 
+# ---- logs that are none
+write_logs
+at=$(position)
+size=$(pg_sql "$T/pg1" "SELECT pg_size_bytes(current_setting('wal_segment_size'))")
+first=$(pg_sql "$T/pg1" "SELECT pg_walfile_name('$at')")
+first_lsn=$(pg_sql "$T/pg1" "SELECT '$at'::pg_lsn - mod('$at'::pg_lsn - '0/0', $size)")
+end=$(pg_sql "$T/pg1" 'SELECT pg_current_wal_flush_lsn()')
+mkdir "$T/none"
+for name in $(pg_sql "$T/pg1" "SELECT name FROM pg_ls_waldir() WHERE name >= '$first' AND name <= pg_walfile_name('$end')"); do
+	truncate -s "$size" "$T/none/$name"
+done
+none=$("$LOG_POINT" "$T/repo" "$T/key" "$T/cache" orders "$T/none" "$(pg_sql "$T/pg1" 'SELECT system_identifier FROM pg_control_system()')" \
+	"$size" "$first_lsn" "$end" 0 "$(date +%s)000000000" "1:$first_lsn")
+check 'they are stored' test -n "$none"
+runs 'and not damaged' 0 verify
+fails 'and are found out before they are relied on' 1 'the log cannot be read beyond' group truncate orders
+check 'nothing goes' stands "$at"
+runs 'they are taken away' 0 forget "$none"
+
 # ---- other people's slots; never back
 pg_sql "$T/pg1" "SELECT pg_create_physical_replication_slot('somebody', true)" >/dev/null
 check "somebody else's slot is shown, and does not count" plan '.marks[] | select(.name == "somebody") | .binding | not'

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/reader.h"
+#include "postgresql/walrange.h"
 
 /* From 1970 to 2000. */
 #define EPOCH_US (INT64_C(946684800) * 1000000)
@@ -47,7 +48,7 @@ stream_message_parse(struct slice message, struct stream_message *ret, struct er
 		m.time_ns = take_time(&r);
 		m.data = reader_take(&r, reader_left(&r));
 		if (m.data.n == 0 || m.data.n > STREAM_MESSAGE_MAX ||
-		    m.position > UINT64_MAX - m.data.n)
+		    m.position > WALRANGE_LSN_MAX - m.data.n)
 			reader_fail(&r);
 		break;
 	case 'k':

@@ -56,7 +56,7 @@ test_data(void **arg)
 	for (size_t i = 1; i <= 25; i++)
 		assert_int_equal(parse(m, i, &ret), ERR_PROTOCOL);
 	/* Beyond the end of all logs. */
-	(void)put64(m + 1, UINT64_MAX - 1);
+	(void)put64(m + 1, INT64_MAX - 2);
 	assert_int_equal(parse(m, n, &ret), ERR_PROTOCOL);
 }
 

@@ -28,6 +28,7 @@ enum { SEGMENT = 1 << 20, PAGE = 8192, LOG_MAX = 3 * SEGMENT, FOUND_MAX = 1024 }
 
 static uint8_t bytes[LOG_MAX]; /* the log from START on */
 static uint64_t at; /* where the next byte goes, from START */
+static uint64_t previous; /* where the last record begins */
 static struct walwalk_record found[FOUND_MAX];
 static size_t n_found, stop_after;
 
@@ -69,6 +70,7 @@ put_record(uint8_t manager, uint8_t info, const void *body, size_t n)
 	uint32_t crc = crc32c_begin();
 
 	le32_put(r, (uint32_t)(24 + n));
+	le64_put(r + 8, previous);
 	r[16] = info;
 	r[17] = manager;
 	memcpy(r + 24, body, n);
@@ -78,7 +80,7 @@ put_record(uint8_t manager, uint8_t info, const void *body, size_t n)
 	at = (at + 7) / 8 * 8;
 	if (at % PAGE == 0)
 		page_header(at, 0, 0);
-	uint64_t lsn = START + at;
+	uint64_t lsn = previous = START + at;
 	put_bytes(r, 24 + n);
 	return lsn;
 }
@@ -135,6 +137,7 @@ setup(void **state)
 	(void)state;
 	memset(bytes, 0, sizeof(bytes));
 	stop_after = 0;
+	previous = START - 80;
 	page_header(0, 0, 0);
 	return 0;
 }
@@ -170,6 +173,33 @@ what_records_say(void **state)
 	assert_int_equal(found[6].kind, WALWALK_TABLESPACE);
 	assert_string_equal(found[6].name, "/srv/fast");
 	assert_int_equal(position, START + (at + 7) / 8 * 8);
+}
+
+/* The log of a server that was promoted beside another, put behind that one's: whole records, right checksums. */
+static void
+two_logs_put_together(void **state)
+{
+	uint64_t position, end;
+
+	(void)state;
+	(void)put_other(10);
+	(void)put_other(20);
+	end = START + (at + 7) / 8 * 8;
+	previous -= 8;
+	(void)put_other(30);
+	assert_int_equal(walk(SEGMENT, SEGMENT, &position), WALWALK_END);
+	assert_int_equal(n_found, 2);
+	assert_int_equal(position, end);
+}
+
+static void
+the_first_record_names_a_later_one(void **state)
+{
+	(void)state;
+	previous = START + 40;
+	(void)put_other(10);
+	assert_int_equal(walk(SEGMENT, SEGMENT, NULL), WALWALK_END);
+	assert_int_equal(n_found, 0);
 }
 
 /* Records of every length around a page's, to the third segment, in pieces of several sizes. */
@@ -233,12 +263,13 @@ enough_is_enough(void **state)
 static void
 record_given_up(void **state)
 {
-	uint64_t next;
+	uint64_t whole, next;
 
 	(void)state;
-	(void)put_other(10);
+	whole = put_other(10);
 	(void)put_other(20000);
 	page_header(PAGE, 8, 0);
+	previous = whole;
 	next = put_timed(1, 0, 1700000000000000, "");
 	assert_int_equal(walk(2 * PAGE, 3000, NULL), WALWALK_END);
 	assert_int_equal(n_found, 2);
@@ -312,6 +343,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_records_say, setup),
+		cmocka_unit_test_setup(two_logs_put_together, setup),
+		cmocka_unit_test_setup(the_first_record_names_a_later_one, setup),
 		cmocka_unit_test_setup(across_pages, setup),
 		cmocka_unit_test_setup(switch_ends_a_segment, setup),
 		cmocka_unit_test_setup(enough_is_enough, setup),

@@ -117,13 +117,44 @@ test_a_range_with_a_gap(void **state)
 	expect(ERR_PROTOCOL, json_array());
 }
 
+/* As many as there should be, but others; or none at all, without being an image. */
+static void
+test_a_range_of_other_logs(void **state)
+{
+	json_t *given = roots("7711", "standby", 2, "0/300028", "0/400100");
+	json_t *component = json_object_get(json_array_get(given, 0), "component");
+
+	(void)state;
+	json_object_set_new(
+		component, "wal",
+		json_pack("[s, s]", "000000020000000000000003", "000000020000000000000003"));
+	expect(ERR_PROTOCOL, json_incref(given));
+	json_object_set_new(
+		component, "wal",
+		json_pack("[s, s]", "000000010000000000000003", "000000010000000000000004"));
+	expect(ERR_PROTOCOL, json_incref(given));
+	json_object_del(component, "wal");
+	expect(ERR_PROTOCOL, json_incref(given));
+	json_object_del(component, "stop_lsn");
+	expect(ERR_PROTOCOL, given);
+}
+
+static json_t *
+image(const char *stop)
+{
+	return json_pack("[{s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s}}]", "name", "postgresql",
+			 "writer", "postgresql", "component", "system_identifier", "7711", "role",
+			 "standby", "redo_log", "000000020000000000000003", "start_lsn", "0/300028",
+			 "stop_lsn", stop);
+}
+
 static void
 test_an_image_has_its_own_logs(void **state)
 {
 	(void)state;
-	expect(OK,
-	       json_pack("[{s:s, s:s, s:{s:s, s:s}}]", "name", "postgresql", "writer", "postgresql",
-			 "component", "system_identifier", "7711", "role", "standby"));
+	expect(OK, image("0/400100"));
+	/* But of the same history. */
+	expect(ERR_GROUP_ROLE, image("1/400100"));
 }
 
 static void
@@ -157,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_another_database_is_the_configurations_fault),
 		cmocka_unit_test(test_another_role_or_timeline),
 		cmocka_unit_test(test_a_range_with_a_gap),
+		cmocka_unit_test(test_a_range_of_other_logs),
 		cmocka_unit_test(test_an_image_has_its_own_logs),
 		cmocka_unit_test(test_the_record),
 	};

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "group/postgresql/stream.h"
@@ -24,6 +26,20 @@
 
 static char dir[] = "/tmp/hf-test-log-spool-XXXXXX";
 static struct error err;
+
+/* In the place of the C library's: how often a certain file was synced. */
+static ino_t watched;
+static unsigned n_synced;
+
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	if (watched != 0 && fstat(fd, &st) == 0 && st.st_ino == watched)
+		n_synced++;
+	return (int)syscall(SYS_fsync, fd);
+}
 
 static int
 set_up(void **arg)
@@ -111,6 +127,31 @@ test_write_and_stage(void **arg)
 	assert_int_equal(file.p[SEG / 2 + 99], 'b');
 	assert_int_equal(file.p[SEG / 2 + 100], 0);
 	assert_int_equal(file.p[SEG - 1], 0);
+}
+
+/* A range is closed while what comes after it has filled up the file that it ends in. */
+static void
+test_what_follows_a_closed_range_is_synced(void **arg)
+{
+	CLEAN(log_spool_close) struct log_spool s;
+	struct log_point r = range(1, 3 * SEG), next;
+	struct stat st;
+
+	(void)arg;
+	open_spool(&s, "synced");
+	assert_int_equal(log_spool_begin(&s, &r, 77, false, &err), OK);
+	fill(&s, 3 * SEG, SEG / 2, 'a');
+	assert_int_equal(log_spool_sync(&s, &err), OK);
+	fill(&s, 3 * SEG + SEG / 2, SEG / 2, 'b');
+	assert_int_equal(fstatat(s.dirfd, "000000010000000000000003", &st, 0), 0);
+	watched = st.st_ino;
+	next = log_plan_next(&s.range);
+	assert_int_equal(log_spool_begin(&s, &next, 78, true, &err), OK);
+	fill(&s, 4 * SEG, 100, 'c');
+	assert_int_equal(log_spool_sync(&s, &err), OK);
+	assert_int_equal(s.range.to, 4 * SEG + 100);
+	assert_true(n_synced > 0);
+	watched = 0;
 }
 
 static void
@@ -256,6 +297,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_stage),
+		cmocka_unit_test(test_what_follows_a_closed_range_is_synced),
 		cmocka_unit_test(test_it_is_found_again),
 		cmocka_unit_test(test_a_damaged_state_is_none),
 		cmocka_unit_test(test_one_at_a_time),
