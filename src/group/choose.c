@@ -94,6 +94,16 @@ rank(struct candidate *c, const struct group_view *v, const struct group_member 
 	c->rank[RANK_QUEUES] = queues(m) / segment;
 }
 
+/* Of another database, or one that does not let us in: whoever waits finds it as it is. A timeline that was left, or a
+ * server that is down, may be mended meanwhile. */
+static bool
+is_hopeless(const struct group_member *m, const struct group_member *active)
+{
+	if (m->facts.failure != OK)
+		return !error_retryable(m->facts.failure);
+	return strcmp(m->facts.identity, active->facts.identity) != 0;
+}
+
 static void
 consider(struct candidate *c, const struct group_view *v, const struct group_member *m,
 	 const struct choose_history *history)
@@ -107,8 +117,8 @@ consider(struct candidate *c, const struct group_view *v, const struct group_mem
 		rule_out(c, true, "%s is the active copy, and prefer = passive-only", name);
 	else if (m != active && m->status != COPY_HEALTHY &&
 		 m->status != COPY_DISCONNECTED_AND_HEALTHY)
-		rule_out(c, false, "%s is %s%s%s", name, copy_status_name(m->status),
-			 m->why[0] != '\0' ? ": " : "", m->why);
+		rule_out(c, is_hopeless(m, active), "%s is %s%s%s", name,
+			 copy_status_name(m->status), m->why[0] != '\0' ? ": " : "", m->why);
 	else if (m->facts.timeline != active->facts.timeline)
 		rule_out(c, false,
 			 "%s is still on timeline %" PRIu32 ", the active copy on %" PRIu32, name,
@@ -190,17 +200,23 @@ static int
 refuse_all(const struct group_view *v, const struct candidate *all, struct error *err)
 {
 	char reasons[400] = "";
-	bool hopeless = true;
+	bool hopeless = true, agents = false;
 
 	for (size_t i = 0; i < v->n; i++) {
 		append(reasons, sizeof(reasons), "%s%s", i > 0 ? "; " : "", all[i].against);
 		hopeless = hopeless && all[i].hopeless;
+		agents = agents || v->members[i].copy->agent != NULL;
 	}
 	if (!hopeless)
 		return error_set(err, ERR_GROUP_NO_COPY, "no copy of '%s' can be backed up: %s",
 				 v->group->name, reasons);
 	error_set(err, ERR_CONFIG, "no copy of '%s' is one to back up: %s", v->group->name,
 		  reasons);
+	if (agents)
+		return error_hint(err,
+				  "see 'holdfast group status %s', and the sections "
+				  "[group.%s.copy.NAME]",
+				  v->group->name, v->group->name);
 	return error_hint(err, "set 'agent' of one in its section [group.%s.copy.NAME]",
 			  v->group->name);
 }

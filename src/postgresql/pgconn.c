@@ -23,6 +23,8 @@
 #include "base/text.h"
 #include "postgresql/pgconn_internal.h"
 
+#define LATE_NS NS_PER_S
+
 enum { CANCEL_LIMIT_S = 3, KEEPALIVE_TIME_S = 10, DEAD_AFTER_S = 30 };
 
 static const char *
@@ -112,8 +114,8 @@ check_answer_size(const struct pgconn *c, struct error *err)
 			 PGCONN_ANSWER_MAX >> 20);
 }
 
-/* Wait for `events` on the session's socket. A server that always has something more to say does not put off the
- * deadline. */
+/* Wait for `events` on the session's socket. What has come by the deadline is still taken, since it is we who may have
+ * been late; but a server that always has something more to say does not put it off. */
 int
 pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
 	     struct error *err)
@@ -132,7 +134,7 @@ pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *li
 			return error_sys(err, ERR_IO, "wait for the server");
 		if (p[1].revents != 0)
 			return error_set(err, ERR_CANCELLED, "the requester is gone");
-		if (n == 0 || left_ms == 0)
+		if (n == 0 || (left_ms == 0 && clock_boot_ns() - limit->deadline_ns > LATE_NS))
 			return error_set(err, ERR_TIMEOUT, "the server did not answer in time");
 		return check_answer_size(c, err);
 	}

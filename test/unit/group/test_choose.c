@@ -233,6 +233,24 @@ test_no_agent_anywhere(void **state)
 	(void)refused(&v, ERR_GROUP_NO_COPY);
 }
 
+/* What no waiting mends is not called worth repeating. */
+static void
+test_nothing_to_wait_for(void **state)
+{
+	struct group_view v = healthy();
+
+	(void)state;
+	group.prefer = GROUP_PREFER_PASSIVE_ONLY;
+	(void)text_printf(members[1].facts.identity, sizeof(members[1].facts.identity), "78");
+	members[2].facts = (struct copy_facts){.failure = ERR_DB_AUTH, .message = "no password"};
+	struct error err = refused(&v, ERR_CONFIG);
+	has(err.msg, "pg2 is Failed: it is of another database");
+	has(err.msg, "pg3 is Failed: no password");
+	has(err.hint, "holdfast group status orders");
+	members[2].facts.failure = ERR_DB_CONNECT;
+	(void)refused(&v, ERR_GROUP_NO_COPY);
+}
+
 static void
 test_busy(void **state)
 {
@@ -285,6 +303,7 @@ main(void)
 		cmocka_unit_test(test_old_timeline),
 		cmocka_unit_test(test_no_active),
 		cmocka_unit_test(test_no_agent_anywhere),
+		cmocka_unit_test(test_nothing_to_wait_for),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_many_copies_fit),
 	};

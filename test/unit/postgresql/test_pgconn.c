@@ -184,7 +184,7 @@ test_flood_taken(void **state)
 	tear_down(&b);
 }
 
-/* One message that says it is huge. */
+/* One message that says it is huge: 256 MiB. */
 static bool
 boasts(void *arg, int fd, const char *sql, unsigned n)
 {
@@ -193,7 +193,7 @@ boasts(void *arg, int fd, const char *sql, unsigned n)
 	(void)arg, (void)sql;
 	if (n < FIRST)
 		return answer_well(fd);
-	if (!fakepg_send(fd, 'W', "\0\0", 3) || send(fd, "d\x5f\xff\xff\xff", 5, MSG_NOSIGNAL) != 5)
+	if (!fakepg_send(fd, 'W', "\0\0", 3) || send(fd, "d\x10\x00\x00\x00", 5, MSG_NOSIGNAL) != 5)
 		return false;
 	while (send(fd, piece, sizeof(piece), MSG_NOSIGNAL) > 0)
 		;
