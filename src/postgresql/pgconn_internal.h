@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What a session consists of, for the files that implement it: pgconn.c and pgconn_copy.c. */
+/* What a session consists of, for the files that implement it: pgconn_open.c, pgconn.c and pgconn_copy.c. */
 #ifndef HF_POSTGRESQL_PGCONN_INTERNAL_H
 #define HF_POSTGRESQL_PGCONN_INTERNAL_H
 
@@ -24,6 +24,10 @@ struct pgconn {
 	char last_state[SQLSTATE_LEN + 1];
 };
 
+/* One line of it, without libpq's final newline. */
+void pgconn_first_line(char *text, size_t size, const char *message);
+/* For PQsetNoticeReceiver(): messages outside of a query. */
+void pgconn_hear_notice(void *arg, const PGresult *notice);
 /* Wait for `events` on the session's socket. ERR_TIMEOUT, ERR_CANCELLED; ERR_PROTOCOL: too much has come. */
 CHECKED int pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
 			 struct error *err);
