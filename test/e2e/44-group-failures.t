@@ -342,10 +342,11 @@ rejoin_all() { # those that are not NAME begin anew
 undo=(eval 'rejoin_all "$group_chosen"')
 for_good 'the copy is promoted' 6 GROUP_ROLE COPY_ROLE_CHANGED eval 'group_promote "$group_chosen" keep'
 [ "$(group_active)" = pg1 ] || { group_promote pg1 && rejoin_all pg1; }
-# Its writer, which looks for itself, is the first to see it: it is told as what it is all the same.
+# Its writer, which looks for itself, is the first to see it: it is told as what it is all the same. The mover asks the
+# writer between two packs, each of which takes seconds on this link.
 lease=120
 usual 'heartbeat = 60s'
-for_good 'the writer sees the promotion' 6 GROUP_ROLE COPY_ROLE_CHANGED eval 'group_promote "$group_chosen" keep'
+for_good 'the writer sees the promotion' 20 GROUP_ROLE COPY_ROLE_CHANGED eval 'group_promote "$group_chosen" keep'
 lease=6
 usual
 [ "$(group_active)" = pg1 ] || { group_promote pg1 && rejoin_all pg1; }
