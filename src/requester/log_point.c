@@ -158,20 +158,12 @@ log_point_parse(const json_t *logs, struct log_point *ret, struct error *err)
 	return OK;
 }
 
-bool
-log_point_is(const struct point *p)
-{
-	const char *type = json_string_value(json_object_get(p->json, "type"));
-
-	return type != NULL && strcmp(type, LOG_TYPE) == 0;
-}
-
 int
 log_point_of(const struct point *p, const char *group, struct log_point *ret, struct error *err)
 {
 	char host[LOG_HOST_MAX];
 
-	if (!log_point_is(p))
+	if (!point_is_log(p))
 		return 0;
 	if (group != NULL && strcmp(p->host, log_host(group, host)) != 0)
 		return 0;

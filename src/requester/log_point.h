@@ -8,7 +8,8 @@
  *		 "closed", "history": [{"timeline", "from"}, ...]}
  *
  * The root's tree is a folder of log files as the server names them, and of timeline history files. All log
- * files are of one timeline, `timeline`; of the last one only what is before `to` counts, zeros follow.
+ * files are of `timeline`, but those of earlier ones that `history` names; of the last one only what is before `to`
+ * counts, zeros follow.
  *
  * Points follow each other: one begins where the file begins in which the one before ended, so that both
  * have that file's beginning. An open point is replaced by a longer one of the same beginning; a closed one
@@ -39,7 +40,7 @@ struct log_point {
 	char engine[16]; /* "postgresql" */
 	char identity[32]; /* of the database: its system identifier */
 	uint64_t segment_bytes; /* of one log file */
-	uint32_t timeline; /* at `to`, and of all files */
+	uint32_t timeline; /* at `to` */
 	uint64_t from, to; /* all bytes of [from, to) are there */
 	/* The server's wall clock. Every commit that was answered before to_time is contained. from_time: the
 	 * to_time of the point before; 0 not known. */
@@ -60,7 +61,5 @@ CHECKED int log_point_parse(const json_t *logs, struct log_point *ret, struct er
  * but what it says makes no sense. */
 CHECKED int log_point_of(const struct point *p, const char *group, struct log_point *ret,
 			 struct error *err);
-/* Has this restore point only logs, so that it cannot be restored by itself? Asks nothing but its type. */
-bool log_point_is(const struct point *p);
 
 #endif

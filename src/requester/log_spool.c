@@ -48,6 +48,22 @@ lock(struct log_spool *s, struct error *err)
 	return error_hint(err, "one log copier for a group is enough");
 }
 
+/* What is in it is whatever was written to the database, in the clear: a folder that somebody made by hand is closed,
+ * too, and one of somebody else's is none. */
+static int
+check_folder(const struct log_spool *s, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(s->dirfd, &st) < 0)
+		return error_sys(err, ERR_IO, "look at '%s'", s->path);
+	if (st.st_uid != geteuid() && geteuid() != 0)
+		return error_set(err, ERR_PERMISSION, "'%s' belongs to somebody else", s->path);
+	if ((st.st_mode & 077) != 0 && fchmod(s->dirfd, 0700) < 0)
+		return error_sys(err, ERR_PERMISSION, "close '%s' to others", s->path);
+	return OK;
+}
+
 static int
 parse_state(struct log_spool *s, struct slice text, struct error *err)
 {
@@ -85,6 +101,8 @@ log_spool_open(const char *state_dir, const char *group, const struct log_source
 		if (s.dirfd < 0)
 			r = error_sys(err, ERR_IO, "open '%s'", s.path);
 	}
+	if (r == OK)
+		r = check_folder(&s, err);
 	if (r == OK)
 		r = lock(&s, err);
 	if (r < 0) {

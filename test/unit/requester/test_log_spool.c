@@ -129,6 +129,22 @@ test_write_and_stage(void **arg)
 	assert_int_equal(file.p[SEG - 1], 0);
 }
 
+static void
+test_the_folder_is_closed_to_others(void **arg)
+{
+	CLEAN(log_spool_close) struct log_spool s;
+	char path[sizeof(dir) + 32];
+	struct stat st;
+
+	(void)arg;
+	(void)snprintf(path, sizeof(path), "%s/logs/open", dir);
+	assert_int_equal(fs_mkdirs(AT_FDCWD, path, 0755, &err), OK);
+	assert_int_equal(chmod(path, 0755), 0);
+	open_spool(&s, "open");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
 /* A range is closed while what comes after it has filled up the file that it ends in. */
 static void
 test_what_follows_a_closed_range_is_synced(void **arg)
@@ -297,6 +313,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_stage),
+		cmocka_unit_test(test_the_folder_is_closed_to_others),
 		cmocka_unit_test(test_what_follows_a_closed_range_is_synced),
 		cmocka_unit_test(test_it_is_found_again),
 		cmocka_unit_test(test_a_damaged_state_is_none),
