@@ -313,6 +313,15 @@ check_cancelled(const struct course *c, struct error *err)
 	return OK;
 }
 
+/* Before the context is closed, which is open until then. */
+static void
+tell_stored(const struct course *c, struct group_backup_result *r)
+{
+	r->tries = c->tries;
+	if (c->order->stored != NULL)
+		c->order->stored(c->order->note_arg, r);
+}
+
 static int
 try_once(struct course *c, struct group_backup_result *ret, struct error *err)
 {
@@ -338,6 +347,7 @@ try_once(struct course *c, struct group_backup_result *ret, struct error *err)
 	(void)text_printf(ret->active, sizeof(ret->active), "%s", a.facts.active->name);
 	ret->passive = a.facts.role == COPY_ROLE_PASSIVE;
 	ret->reopened = a.facts.context.reopened;
+	tell_stored(c, ret);
 	return OK;
 }
 
@@ -362,6 +372,7 @@ try_logs(struct course *c, struct group_backup_result *ret, struct error *err)
 	if (log_backup_run(&order, &ret->logs, err) < 0)
 		return err->code;
 	(void)text_printf(ret->active, sizeof(ret->active), "%s", ret->logs.active);
+	tell_stored(c, ret);
 	return OK;
 }
 
@@ -450,9 +461,6 @@ group_backup_run(struct repo *repo, const struct group_backup_order *order,
 		retry_reset(order->job.mover.progress);
 		c.tries++;
 	}
-	result.tries = c.tries;
-	if (order->stored != NULL)
-		order->stored(order->note_arg, &result);
 	truncate_logs(&c, &result);
 	*ret = result;
 	return OK;

@@ -34,6 +34,9 @@ check 'and says what it is of' record "$first" '.group | .name == "orders" and .
 	.timeline == 1 and (.identity | length) > 10 and .range.files > 0 and .context.reopened == 0 and (.choice | length) > 0'
 check 'the logs reach as far as the range says' record "$first" '.roots[0].component.stop_lsn != null'
 check 'nothing is left on any host' group_clean 10
+job=$(value '.[] | select(.type == "job") | .job')
+story() { "$holdfast" events --json --job "$job" | jq -rs 'map(.name) | join(" ")'; }
+check 'the context is open until the restore point is stored' eval '[[ $(story) == *CONTEXT_OPENED*BACKUP_FINISHED*CONTEXT_CLOSED* ]]'
 check 'restored, it starts' group_restore "$first" restored
 check 'and is whole, and the same as the active one' group_compare restored
 group_drop restored
