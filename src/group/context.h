@@ -33,6 +33,8 @@ struct context_order {
 	 * the context's threads. May be NULL. */
 	void (*note)(void *arg, const char *text);
 	void *note_arg;
+	/* While it is opened: once that is true ERR_CANCELLED, within a second. May be NULL. */
+	const _Atomic bool *stop;
 	/* Set to true, before that is reported, if what opening or the backup fails of is the passive copy:
 	 * another may do better. May be NULL. */
 	bool *passive_at_fault;

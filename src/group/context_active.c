@@ -126,6 +126,7 @@ context_active_open(struct context *c, const struct log_range *range, struct err
 	const struct engine_session_order order = {
 		.holder = c->holder,
 		.lease_ns = g->context_lease_ns,
+		.stop = c->order.stop,
 	};
 	int rc = c->engine->session_open(g, c->order.active, &order, context_open_deadline(g),
 					 &c->session, err);

@@ -106,11 +106,10 @@ settled(struct context *c, int rc)
 }
 
 static int
-beat(void *side, uint64_t deadline_ns, struct error *err)
+ask(struct context *c, uint64_t deadline_ns, const _Atomic bool *stop, struct error *err)
 {
-	struct context *c = context_of(side);
 	struct watch_facts f;
-	int rc = c->engine->watch_ask(c->watch, deadline_ns, &f, err);
+	int rc = c->engine->watch_ask(c->watch, deadline_ns, stop, &f, err);
 
 	if (rc == OK)
 		rc = judge(c, &f, err);
@@ -118,17 +117,28 @@ beat(void *side, uint64_t deadline_ns, struct error *err)
 }
 
 static int
-reopen(void *side, uint64_t deadline_ns, struct error *err)
+beat(void *side, uint64_t deadline_ns, struct error *err)
 {
-	struct context *c = context_of(side);
+	return ask(context_of(side), deadline_ns, NULL, err);
+}
+
+static int
+open_watch(struct context *c, uint64_t deadline_ns, const _Atomic bool *stop, struct error *err)
+{
 	int rc = c->engine->watch_open(c->order.group, c->passive.copy, c->watch_address,
-				       deadline_ns, &c->watch, err);
+				       deadline_ns, stop, &c->watch, err);
 
 	if (rc < 0)
 		return rc;
 	(void)text_printf(c->watch_address, sizeof(c->watch_address), "%s",
 			  c->engine->watch_address(c->watch));
-	return beat(side, deadline_ns, err);
+	return ask(c, deadline_ns, stop, err);
+}
+
+static int
+reopen(void *side, uint64_t deadline_ns, struct error *err)
+{
+	return open_watch(context_of(side), deadline_ns, NULL, err);
 }
 
 static int
@@ -194,10 +204,11 @@ context_passive_open(struct context *c, const struct log_range *range, struct er
 	if (c->order.passive == c->order.active)
 		return OK;
 	c->seen.timeline = range->timeline;
-	rc = reopen(&c->passive, context_open_deadline(c->order.group), err);
+	rc = open_watch(c, context_open_deadline(c->order.group), c->order.stop, err);
 	if (rc == OK)
 		return OK;
-	blame(c);
+	if (rc != ERR_CANCELLED)
+		blame(c);
 	return error_prefix(err, "watch the copy that is backed up");
 }
 

@@ -12,6 +12,7 @@
 #define HF_GROUP_ENGINE_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/base.h"
@@ -110,6 +111,7 @@ struct engine_session_order {
 	const struct engine_mark *before; /* NULL: the first one */
 	/* Opening again: the first position that is still needed. */
 	uint64_t needed;
+	const _Atomic bool *stop; /* of the opening, as in log_range; may be NULL */
 };
 
 /* What a passive copy says of itself while it is backed up. */
@@ -137,10 +139,11 @@ struct engine {
 	/*
 	 * Ask the active copy for its logs. ERR_GROUP_LOG_RANGE (retryable) if it takes longer than
 	 * `limit_ns`. Then, if the server is alive, the answer is waited for as long again, so that the
-	 * message has the time it took, and the limit that would have been enough.
+	 * message has the time it took, and the limit that would have been enough. `stop`, which may be
+	 * NULL: once it is true ERR_CANCELLED within a second, and the statement is cancelled in the server.
 	 */
 	int (*log_range)(const struct group *g, const struct group_copy *active, uint64_t limit_ns,
-			 struct log_range *ret, struct error *err);
+			 const _Atomic bool *stop, struct log_range *ret, struct error *err);
 
 	/*
 	 * The backup context: a session that holds the group's lock, pins the logs from now on, and is
@@ -175,14 +178,14 @@ struct engine {
 			     const struct engine_mark *mark, uint64_t deadline_ns,
 			     struct error *err);
 
-	/* An eye on the passive copy. address: "" if it is not known. Failures of ask: ERR_DB_SESSION_LOST, ERR_TIMEOUT: open another. */
+	/* An eye on the passive copy. address: "" if it is not known. stop: as in log_range. Failures of ask: ERR_DB_SESSION_LOST, ERR_TIMEOUT: open another. */
 	int (*watch_open)(const struct group *g, const struct group_copy *passive,
-			  const char *address, uint64_t deadline_ns, struct engine_watch **ret,
-			  struct error *err);
+			  const char *address, uint64_t deadline_ns, const _Atomic bool *stop,
+			  struct engine_watch **ret, struct error *err);
 	/* Where it was found, for the next watch_open; as engine_mark.address. */
 	const char *(*watch_address)(const struct engine_watch *w);
-	int (*watch_ask)(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret,
-			 struct error *err);
+	int (*watch_ask)(struct engine_watch *w, uint64_t deadline_ns, const _Atomic bool *stop,
+			 struct watch_facts *ret, struct error *err);
 	int (*watch_fd)(const struct engine_watch *w); /* as session_fd and session_hear */
 	int (*watch_hear)(struct engine_watch *w, struct error *err);
 	void (*watch_close)(struct engine_watch *w); /* NULL is fine */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -24,7 +25,7 @@
 
 #define LATE_NS NS_PER_S
 
-enum { CANCEL_LIMIT_S = 3 };
+enum { CANCEL_MS = 3000, STOP_MS = 800, STOP_LOOK_MS = 100 };
 
 void
 pgconn_first_line(char *text, size_t size, const char *message)
@@ -119,13 +120,21 @@ pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *li
 
 	for (;;) {
 		int left_ms = clock_left_ms(limit->deadline_ns);
-		int n = poll(p, ARRAY_SIZE(p), left_ms);
+		int wait_ms = left_ms;
+
+		if (limit->stop != NULL && atomic_load(limit->stop))
+			return error_set(err, ERR_CANCELLED, "stopped on request");
+		if (limit->stop != NULL && (left_ms < 0 || left_ms > STOP_LOOK_MS))
+			wait_ms = STOP_LOOK_MS;
+		int n = poll(p, ARRAY_SIZE(p), wait_ms);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return error_sys(err, ERR_IO, "wait for the server");
 		if (p[1].revents != 0)
 			return error_set(err, ERR_CANCELLED, "the requester is gone");
+		if (n == 0 && wait_ms != left_ms)
+			continue;
 		if (n == 0 || (left_ms == 0 && clock_boot_ns() - limit->deadline_ns > LATE_NS))
 			return error_set(err, ERR_TIMEOUT, "the server did not answer in time");
 		return check_answer_size(c, err);
@@ -181,15 +190,17 @@ pgconn_is_waiting(const struct pgconn *c)
 /* Queries. */
 
 static void
-cancel(const struct pgconn *c)
+cancel(const struct pgconn *c, int limit_ms)
 {
+	const struct itimerval limit = {
+		.it_value = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000}};
 	PGcancel *request = PQgetCancel(c->pq);
 	char ignored[256];
 	pid_t pid = request != NULL ? fork() : -1;
 
 	if (pid == 0) {
 		(void)signal(SIGALRM, SIG_DFL);
-		(void)alarm(CANCEL_LIMIT_S);
+		(void)setitimer(ITIMER_REAL, &limit, NULL);
 		(void)PQcancel(request, ignored, sizeof(ignored));
 		_exit(0);
 	}
@@ -201,14 +212,26 @@ cancel(const struct pgconn *c)
 
 /* Nobody waits for the statement any more: it must not go on, and what it says must not be taken
  * for the answer to another. */
-void
-pgconn_give_up(struct pgconn *c)
+static void
+give_up(struct pgconn *c, int limit_ms)
 {
 	if (c->pq != NULL && c->waiting)
-		cancel(c);
+		cancel(c, limit_ms);
 	PQclear(STEAL_PTR(c->first));
 	PQfinish(STEAL_PTR(c->pq));
 	c->waiting = false;
+}
+
+void
+pgconn_give_up(struct pgconn *c)
+{
+	give_up(c, CANCEL_MS);
+}
+
+void
+pgconn_stop(struct pgconn *c)
+{
+	give_up(c, STOP_MS);
 }
 
 /* What a result says went wrong. */
@@ -347,7 +370,9 @@ await_end(struct pgconn *c, const struct pgconn_limit *limit, struct error *err)
 			return pgconn_lost(c, err);
 		int rc = await_answer(c, unsent > 0 ? POLLIN | POLLOUT : POLLIN, limit, sent_ns,
 				      err);
-		if (rc < 0 && limit->no_cancel)
+		if (rc == ERR_CANCELLED && limit->stop != NULL)
+			pgconn_stop(c);
+		else if (rc < 0 && limit->no_cancel)
 			c->left = true;
 		else if (rc < 0)
 			pgconn_give_up(c);

@@ -13,6 +13,7 @@
 #define HF_POSTGRESQL_PGCONN_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/base.h"
@@ -22,6 +23,9 @@
 struct pgconn_limit {
 	uint64_t deadline_ns; /* boot clock */
 	int requester_fd; /* see writer/server.h; -1: nobody */
+	/* Once it is true: ERR_CANCELLED within a second; the server is asked to cancel the statement, also
+	 * with no_cancel, and the session is over. NULL: never. */
+	const _Atomic bool *stop;
 	/* After the deadline the session is of no use, but left as it is until it is closed: what it holds in
 	 * the server stays, if the server lives. Nobody asks for the statement to be cancelled either,
 	 * which takes a connection of its own, and time that a heartbeat has not. */
@@ -100,6 +104,8 @@ bool pgconn_is_waiting(const struct pgconn *c); /* sent, not taken */
 /* What was sent is not wanted any more: the server is asked to cancel it, within three seconds, and the
  * session is over. */
 void pgconn_give_up(struct pgconn *c);
+/* The same, within 0.8 s, for somebody who waits. */
+void pgconn_stop(struct pgconn *c);
 
 /*
  * COPY in both directions, as a walsender speaks it (`replication` of the target): start -> read and

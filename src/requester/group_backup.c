@@ -83,6 +83,13 @@ phase(const struct course *c, const char *format, ...)
 	c->order->job.phase(c->order->job.phase_arg, text);
 }
 
+/* The wish to stop. */
+static const _Atomic bool *
+stop_flag(const struct course *c)
+{
+	return &c->order->job.mover.progress->cancelled;
+}
+
 /* Which copy ------------------------------------------------------------------------------------ */
 
 static void
@@ -99,7 +106,8 @@ look(struct attempt *a, struct error *err)
 	struct course *c = a->course;
 
 	phase(c, "looking at the copies of %s", c->order->group->name);
-	if (group_look(c->order->group, clock_boot_ns() + LOOK_NS, &a->view, err) < 0)
+	if (group_look_while(c->order->group, clock_boot_ns() + LOOK_NS, stop_flag(c), &a->view,
+			     err) < 0)
 		return err->code;
 	group_judge(&a->view);
 	if (a->view.active == SIZE_MAX)
@@ -176,7 +184,8 @@ ask_range(struct attempt *a, struct error *err)
 	struct log_range *r = &a->facts.range;
 
 	phase(c, "asking %s for its logs", a->facts.active->name);
-	if (g->engine->log_range(g, a->facts.active, g->query_log_range_timeout_ns, r, err) < 0)
+	if (g->engine->log_range(g, a->facts.active, g->query_log_range_timeout_ns, stop_flag(c), r,
+				 err) < 0)
 		return err->code;
 	eventlog_add(c->order->events, EVENT_LOG_RANGE_KNOWN, c->order->job.order.job,
 		     "active=%s first=%s last=%s files=%" PRIu64 " took_ms=%" PRIu64,
@@ -206,6 +215,7 @@ open_context(struct attempt *a, struct error *err)
 		.job = c->order->job.order.job,
 		.note = context_note,
 		.note_arg = c,
+		.stop = stop_flag(c),
 		.passive_at_fault = &a->passive_at_fault,
 	};
 
@@ -304,11 +314,11 @@ truncate_logs(struct course *c, struct group_backup_result *r)
 
 /* Tries ------------------------------------------------------------------------------------------- */
 
-/* Each step ends by itself within its limits; the next one need not begin. */
+/* Steps that wait for long end by themselves when they are to stop; the next one need not begin. */
 static int
 check_cancelled(const struct course *c, struct error *err)
 {
-	if (atomic_load(&c->order->job.mover.progress->cancelled))
+	if (atomic_load(stop_flag(c)))
 		return error_set(err, ERR_CANCELLED, "stopped on request");
 	return OK;
 }

@@ -182,6 +182,7 @@ open_session(struct engine_session *s, const struct group *g, const struct group
 		.application = application,
 		.lease_ns = order->lease_ns,
 		.hostaddr = order->before != NULL ? order->before->address : NULL,
+		.stop = order->stop,
 	};
 	int rc = name_it(g, order, application, err);
 
@@ -206,6 +207,7 @@ channel_open(const struct group *g, const struct group_copy *active,
 		free(s);
 		return rc;
 	}
+	s->d.stop = NULL;
 	*ret = s;
 	return OK;
 }

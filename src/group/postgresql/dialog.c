@@ -13,13 +13,14 @@
 enum { IDLE_SESSION_TIMEOUT_SINCE = 140000, USER_TIMEOUT_SINCE = 120000 };
 
 static struct pgconn_limit
-limit_at(const struct group *g, uint64_t deadline_ns)
+limit_at(const struct dialog *d, uint64_t deadline_ns)
 {
 	return (struct pgconn_limit){
 		.deadline_ns = deadline_ns,
 		.requester_fd = -1,
+		.stop = d->stop,
 		.no_cancel = true,
-		.unacked_ns = target_unacked_ns(g),
+		.unacked_ns = target_unacked_ns(d->group),
 	};
 }
 
@@ -45,7 +46,7 @@ int
 dialog_rows(struct dialog *d, const char *sql, size_t n, const char *const *params, int fields,
 	    uint64_t deadline_ns, PGresult **ret, struct error *err)
 {
-	struct pgconn_limit limit = limit_at(d->group, deadline_ns);
+	struct pgconn_limit limit = limit_at(d, deadline_ns);
 	CLEAN(pgconn_result_done) PGresult *r = NULL;
 	int rc = pgconn_query(d->c, &limit, sql, n, params, &r, err);
 
@@ -115,11 +116,12 @@ int
 dialog_open(struct dialog *d, const struct group *g, const struct group_copy *copy,
 	    const struct dialog_order *order, uint64_t deadline_ns, struct error *err)
 {
-	struct pgconn_limit limit = limit_at(g, deadline_ns);
+	struct pgconn_limit limit;
 	struct target t;
 	int rc;
 
-	*d = (struct dialog){.group = g, .copy = copy};
+	*d = (struct dialog){.group = g, .copy = copy, .stop = order->stop};
+	limit = limit_at(d, deadline_ns);
 	target_of(g, copy, order->application, &t);
 	t.pg.hostaddr = order->hostaddr;
 	/* How long we wait is our own matter (limit_at). A connection that TCP gave up sooner than the server

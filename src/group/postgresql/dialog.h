@@ -15,12 +15,14 @@ enum { DIALOG_APPLICATION_MAX = 64 }; /* with its zero: what the server keeps of
 struct dialog {
 	const struct group *group;
 	const struct group_copy *copy;
+	const _Atomic bool *stop; /* once it is true, whatever is asked is given up; NULL: never */
 	struct pgconn *c;
 };
 
 struct dialog_order {
 	const char *application; /* in pg_stat_activity */
 	const char *hostaddr; /* the copy's address, if it is known; NULL or "" */
+	const _Atomic bool *stop;
 	uint64_t lease_ns; /* the server ends the session after so long without a statement */
 };
 

@@ -20,7 +20,13 @@
 #include "group/postgresql/target.h"
 #include "postgresql/walrange.h"
 
-enum { PROBE_S = 3, MEASURE_MIN_S = 3, MEASURE_MAX_S = 120, FILES_MAX_DIGITS = 12 };
+enum {
+	STOP_LOOK_MS = 100,
+	PROBE_S = 3,
+	MEASURE_MIN_S = 3,
+	MEASURE_MAX_S = 120,
+	FILES_MAX_DIGITS = 12
+};
 
 /* Files after the current one are recycled ones, that wait for their use. Numbers first, since the
  * files before a promotion have a lower timeline, and belong to it all the same. */
@@ -96,6 +102,7 @@ struct ask {
 	const struct group *group;
 	const struct group_copy *active;
 	uint64_t start_ns, limit_ns;
+	const _Atomic bool *stop;
 };
 
 static uint64_t
@@ -105,10 +112,10 @@ passed_ns(const struct ask *a)
 }
 
 static struct pgconn_limit
-limit_at(uint64_t deadline_ns)
+limit_at(const struct ask *a, uint64_t deadline_ns)
 {
 	return (struct pgconn_limit){
-		.deadline_ns = deadline_ns, .requester_fd = -1, .no_cancel = true};
+		.deadline_ns = deadline_ns, .requester_fd = -1, .stop = a->stop, .no_cancel = true};
 }
 
 /* Does the server answer anybody else? */
@@ -116,7 +123,7 @@ static bool
 is_alive(const struct ask *a)
 {
 	CLEAN(pgconn_closep) struct pgconn *c = NULL;
-	struct pgconn_limit limit = limit_at(clock_boot_ns() + PROBE_S * NS_PER_S);
+	struct pgconn_limit limit = limit_at(a, clock_boot_ns() + PROBE_S * NS_PER_S);
 	struct target t;
 
 	target_of(a->group, a->active, "holdfast probe", &t);
@@ -124,18 +131,30 @@ is_alive(const struct ask *a)
 	       pgconn_query(c, &limit, "SELECT 1", 0, NULL, NULL, NULL) == OK;
 }
 
+static bool
+is_stopped(const struct ask *a)
+{
+	return a->stop != NULL && atomic_load(a->stop);
+}
+
 /* 1 the answer is here, 0 not by the deadline. */
 static int
-wait_until(struct pgconn *c, uint64_t deadline_ns, PGresult **ret, struct error *err)
+wait_until(const struct ask *a, struct pgconn *c, uint64_t deadline_ns, PGresult **ret,
+	   struct error *err)
 {
 	for (;;) {
 		int rc = pgconn_take(c, ret, err);
 		struct pollfd p = {.fd = pgconn_fd(c), .events = POLLIN};
 		if (rc != 0)
 			return rc;
+		if (is_stopped(a)) {
+			pgconn_stop(c);
+			return error_set(err, ERR_CANCELLED, "stopped on request");
+		}
 		if (clock_boot_ns() >= deadline_ns)
 			return 0;
-		if (poll(&p, 1, clock_left_ms(deadline_ns)) < 0 && errno != EINTR)
+		if (poll(&p, 1, MIN(clock_left_ms(deadline_ns), STOP_LOOK_MS)) < 0 &&
+		    errno != EINTR)
 			return error_sys(err, ERR_IO, "wait for the server");
 	}
 }
@@ -201,9 +220,11 @@ measure(const struct ask *a, struct pgconn *c, struct error *err)
 			       MEASURE_MIN_S * NS_PER_S);
 	int rc;
 
-	if (!is_alive(a))
+	if (!is_alive(a) && !is_stopped(a))
 		return link_dead(a, err);
-	rc = wait_until(c, a->start_ns + a->limit_ns + more_ns, &ignored, err);
+	rc = wait_until(a, c, a->start_ns + a->limit_ns + more_ns, &ignored, err);
+	if (rc == ERR_CANCELLED)
+		return rc;
 	if (rc < 0)
 		return link_dead(a, err);
 	if (rc == 0)
@@ -256,6 +277,8 @@ read_result(const PGresult *r, struct log_range *ret, struct error *err)
 static int
 ask_failed(const struct ask *a, int rc, struct error *err)
 {
+	if (rc == ERR_CANCELLED)
+		return rc;
 	/* The time was up while connecting, or with the first word. */
 	if ((rc == ERR_TIMEOUT || rc == ERR_DB_CONNECT) && passed_ns(a) >= a->limit_ns)
 		return is_alive(a) ? too_late(a, false, err) : link_dead(a, err);
@@ -268,10 +291,10 @@ ask_failed(const struct ask *a, int rc, struct error *err)
 
 int
 range_ask(const struct group *g, const struct group_copy *active, uint64_t limit_ns,
-	  struct log_range *ret, struct error *err)
+	  const _Atomic bool *stop, struct log_range *ret, struct error *err)
 {
-	struct ask a = {g, active, clock_boot_ns(), limit_ns};
-	struct pgconn_limit limit = limit_at(a.start_ns + limit_ns);
+	struct ask a = {g, active, clock_boot_ns(), limit_ns, stop};
+	struct pgconn_limit limit = limit_at(&a, a.start_ns + limit_ns);
 	CLEAN(pgconn_closep) struct pgconn *c = NULL;
 	CLEAN(pgconn_result_done) PGresult *r = NULL;
 	struct error local = ERROR_INIT;
@@ -289,7 +312,7 @@ range_ask(const struct group *g, const struct group_copy *active, uint64_t limit
 	if (rc == OK)
 		rc = pgconn_send(c, range_sql, 0, NULL, err);
 	if (rc == OK)
-		rc = wait_until(c, limit.deadline_ns, &r, err);
+		rc = wait_until(&a, c, limit.deadline_ns, &r, err);
 	if (rc == 0)
 		return measure(&a, c, err);
 	if (rc > 0)

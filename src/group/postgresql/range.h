@@ -9,7 +9,7 @@
 #include "group/engine.h"
 
 CHECKED int range_ask(const struct group *g, const struct group_copy *active, uint64_t limit_ns,
-		      struct log_range *ret, struct error *err);
+		      const _Atomic bool *stop, struct log_range *ret, struct error *err);
 
 /* What the server answers, as text: pure, for tests. */
 struct range_answer {

@@ -35,7 +35,8 @@ enum { WATCH_FIELDS = 8 };
 
 int
 watch_open(const struct group *g, const struct group_copy *passive, const char *address,
-	   uint64_t deadline_ns, struct engine_watch **ret, struct error *err)
+	   uint64_t deadline_ns, const _Atomic bool *stop, struct engine_watch **ret,
+	   struct error *err)
 {
 	struct engine_watch *w = calloc(1, sizeof(*w));
 	char application[DIALOG_APPLICATION_MAX];
@@ -43,6 +44,7 @@ watch_open(const struct group *g, const struct group_copy *passive, const char *
 		.application = application,
 		.hostaddr = address,
 		.lease_ns = g->context_lease_ns,
+		.stop = stop,
 	};
 	int rc;
 
@@ -74,12 +76,15 @@ position(const PGresult *r, int column)
 }
 
 int
-watch_ask(struct engine_watch *w, uint64_t deadline_ns, struct watch_facts *ret, struct error *err)
+watch_ask(struct engine_watch *w, uint64_t deadline_ns, const _Atomic bool *stop,
+	  struct watch_facts *ret, struct error *err)
 {
 	CLEAN(pgconn_result_done) PGresult *r = NULL;
 	struct watch_facts f = {0};
-	int rc = dialog_ask(&w->d, watch_sql, 0, NULL, WATCH_FIELDS, deadline_ns, &r, err);
+	int rc;
 
+	w->d.stop = stop;
+	rc = dialog_ask(&w->d, watch_sql, 0, NULL, WATCH_FIELDS, deadline_ns, &r, err);
 	if (rc < 0)
 		return rc;
 	f.passive = strcmp(PQgetvalue(r, 0, 0), "t") == 0;

@@ -74,7 +74,7 @@ ask_range(uint64_t limit_ms, char text[256], struct error *err)
 	char oldest[ENGINE_POSITION_MAX], required[ENGINE_POSITION_MAX], end[ENGINE_POSITION_MAX];
 	uint64_t limit_ns = limit_ms != 0 ? limit_ms * NS_PER_MS
 					  : group->query_log_range_timeout_ns;
-	int rc = group->engine->log_range(group, active, limit_ns, &range, err);
+	int rc = group->engine->log_range(group, active, limit_ns, NULL, &range, err);
 
 	if (rc == OK)
 		(void)snprintf(text, 256, "%u %s %s %s %" PRIu64 " %" PRIu64, range.timeline,

@@ -112,7 +112,7 @@ test_range(void **state)
 	struct bed *b = *state;
 	struct log_range range;
 
-	assert_int_equal(range_ask(&b->group, &b->copy, 5 * NS_PER_S, &range, &b->err),
+	assert_int_equal(range_ask(&b->group, &b->copy, 5 * NS_PER_S, NULL, &range, &b->err),
 			 ERR_PROTOCOL);
 }
 
@@ -135,9 +135,9 @@ test_watch(void **state)
 	struct bed *b = *state;
 	struct engine_watch *watch;
 
-	assert_int_equal(
-		engine_postgresql.watch_open(&b->group, &b->copy, "", soon(), &watch, &b->err),
-		ERR_PROTOCOL);
+	assert_int_equal(engine_postgresql.watch_open(&b->group, &b->copy, "", soon(), NULL, &watch,
+						      &b->err),
+			 ERR_PROTOCOL);
 }
 
 static void
