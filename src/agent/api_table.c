@@ -82,6 +82,8 @@ static const struct api_def table[API_COUNT] = {
 	[API_ABORT_SNAPSHOT] = {"AbortSnapshot", API_ORDER, BODY, "give up",
 		{JOB, SET(false), EPOCH(false),
 		 {"Error", API_OBJECT, false, 0, 0, "what the requester gives up for: the writers' last error from now on"},
+		 {"Writers", API_NAMES, false, 0, 8, "with Error, of a job that never began: whose last error it is"},
+		 {"Instances", API_NAMES, false, 0, 8, "of each of Writers, in their order: which application is meant"},
 		 REQUEST_ID, HOLD(30000)},
 		{"Writers"}},
 	[API_LIST_SNAPSHOTS] = {"ListSnapshots", API_QUICK, BODY, "what is held, what ended",

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "agent/service_internal.h"
+#include "agent/writer_status.h"
 #include "agent/writers.h"
 #include "base/clock.h"
+#include "base/error_json.h"
 #include "base/eventlog.h"
 #include "base/eventlog_read.h"
 #include "base/json.h"
@@ -83,6 +85,37 @@ list_events(struct errand *e, struct error *err)
 	return e->reply != NULL ? OK : error_no_memory(err);
 }
 
+/* AbortSnapshot of a job that never began here. What is kept is bounded by what is installed. */
+static int
+blame(struct errand *e, struct error *err)
+{
+	const struct session_setup *setup = &e->service->options->session;
+	const json_t *names = json_object_get(e->asked, "Writers");
+	const json_t *ids = json_object_get(e->asked, "Instances");
+	const char *job = json_string_value(json_object_get(e->asked, "JobId"));
+	size_t n = json_array_size(names);
+	struct error cause = ERROR_INIT;
+
+	if (ids != NULL && json_array_size(ids) != n)
+		return error_set(err, ERR_USAGE, "'Instances' are not as many as 'Writers'");
+	if (error_json_unpack(json_object_get(e->asked, "Error"), &cause, err) < 0)
+		return error_prefix(err, "'Error', which has to go with 'Writers'");
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+
+		if (!writers_is_installed(&setup->writers, name))
+			return error_set(err, ERR_NOT_FOUND, "there is no writer '%.64s' here",
+					 name);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (writer_status_blame(
+			    setup->state_dir, json_string_value(json_array_get(names, i)),
+			    json_string_value(json_array_get(ids, i)), job, &cause, err) < 0)
+			return err->code;
+	e->reply = json_object();
+	return e->reply != NULL ? OK : error_no_memory(err);
+}
+
 static void errand_done(struct service_post *post);
 
 static void
@@ -92,6 +125,8 @@ errand_run(struct pool_work *work)
 
 	if (e->function == API_LIST_EVENTS)
 		(void)!list_events(e, &e->error);
+	else if (e->function == API_ABORT_SNAPSHOT)
+		(void)!blame(e, &e->error);
 	else
 		(void)!gather(e, &e->error);
 	service_post(e->service, &e->post, errand_done);
@@ -251,6 +286,55 @@ release(struct request *r)
 		     r->peer.name);
 	service_job_end(job, LEASE_BY_HAND);
 	service_job_wait_end(job, r);
+}
+
+/* ---- AbortSnapshot of a job that never began ----------------------------------------------------- */
+
+static bool
+takes_part(const struct job *job, const char *name)
+{
+	size_t i;
+	json_t *each;
+
+	json_array_foreach(job->writers, i, each)
+	{
+		if (strcmp(json_string_value(each), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A writer that is at work says itself how it is. */
+static int
+check_at_work(const struct service *s, const json_t *names, struct error *err)
+{
+	const struct job *job;
+	const json_t *each;
+	size_t i;
+
+	TAILQ_FOREACH(job, &s->jobs, next) {
+		json_array_foreach(names, i, each)
+		{
+			if (!job->cleaned && takes_part(job, json_string_value(each)))
+				return error_set(err, ERR_BUSY,
+						 "writer '%.64s' takes part in job %s",
+						 json_string_value(each), job->id_text);
+		}
+	}
+	return OK;
+}
+
+void
+service_errand_blame(struct request *r)
+{
+	struct error err = ERROR_INIT;
+
+	service_log(r->service, LOG_LEVEL_INFO, "Abort snapshot. JobId: %s, which never began here",
+		    request_text(r, "JobId"));
+	if (check_at_work(r->service, json_object_get(r->json, "Writers"), &err) < 0)
+		request_fail(r, &err);
+	else
+		service_errand(r);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */

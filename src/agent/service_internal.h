@@ -243,6 +243,7 @@ struct job {
 	struct event *timer; /* at the deadline; after the end, until it is forgotten */
 	char phase[160];
 	unsigned keeping; /* keep-alives under way, in the pool */
+	json_t *writers; /* names of those that take part; a copy, as the thread has the other */
 	struct orders orders; /* oldest first */
 	size_t n_orders; /* not done */
 	struct move *move;
@@ -342,6 +343,8 @@ struct errand;
 TAILQ_HEAD(errand_list, errand);
 
 void service_errand(struct request *r);
+/* AbortSnapshot of a job that is not open: its Error becomes the last error of its Writers. */
+void service_errand_blame(struct request *r);
 void service_errand_free_all(struct service *s);
 
 struct service {

@@ -47,6 +47,7 @@ service_job_free(struct job *job)
 		event_free(job->timer);
 	session_close(job->session); /* only if it never had a thread */
 	json_decref(job->asked);
+	json_decref(job->writers);
 	free(job->names);
 	buf_done(&job->paths);
 	(void)pthread_mutex_destroy(&job->lock);
@@ -100,6 +101,7 @@ service_job_new(struct service *s, struct request *r, struct job **ret, struct e
 	(void)uuid_text(job->id, job->id_text);
 	memcpy(job->lease.job, job->id, UUID_SIZE);
 	job->lease.ttl_s = request_number(r, "TTL", TTL_DEFAULT_S);
+	job->writers = writers != NULL ? json_deep_copy(writers) : NULL;
 	/* Programs that a thread started are killed when it ends. */
 	job->stays = json_array_size(writers) > 0 || provider == NULL ||
 		     strcmp(provider, "direct") != 0;

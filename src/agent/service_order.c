@@ -382,6 +382,9 @@ service_job_order(struct request *r)
 		attach(o, r);
 	} else if (r->function == API_PREPARE_SNAPSHOT) {
 		prepare(r, job);
+	} else if (r->function == API_ABORT_SNAPSHOT && (job == NULL || job->cleaned) &&
+		   json_object_get(r->json, "Writers") != NULL) {
+		service_errand_blame(r);
 	} else if (r->function == API_ABORT_SNAPSHOT && job != NULL) {
 		give_up(r, job);
 	} else if (r->function == API_ABORT_SNAPSHOT &&

@@ -51,19 +51,25 @@ writer_status_init(const char *name, struct writer_status *ret)
 	uuid_of(text, ret->id);
 }
 
+static void
+instance_of(const char *name, const char *id, char text[UUID_TEXT_SIZE])
+{
+	char both[512];
+
+	(void)text_printf(both, sizeof(both), "holdfast-writer-%s/%s", name, id);
+	uuid_of(both, text);
+}
+
 void
 writer_status_about(const json_t *metadata, struct writer_status *ret)
 {
 	const char *title = json_string_value(json_object_get(metadata, "title"));
 	const char *id = json_string_value(json_object_get(metadata, "id"));
-	char text[512];
 
 	if (title != NULL)
 		(void)text_printf(ret->title, sizeof(ret->title), "%s", title);
-	if (id == NULL)
-		return;
-	(void)text_printf(text, sizeof(text), "holdfast-writer-%s/%s", ret->name, id);
-	uuid_of(text, ret->instance);
+	if (id != NULL)
+		instance_of(ret->name, id, ret->instance);
 }
 
 void
@@ -301,6 +307,31 @@ writer_status_load(const char *state_dir, const char *name, struct writer_status
 	    writer_status_from_json(j, ret, &ignored) < 0)
 		return 0;
 	return strcmp(ret->name, name) == 0;
+}
+
+int
+writer_status_blame(const char *state_dir, const char *name, const char *id, const char *job,
+		    const struct error *cause, struct error *err)
+{
+	char instance[UUID_TEXT_SIZE] = "";
+	struct writer_status s;
+
+	if (!name_valid(name))
+		return error_set(err, ERR_USAGE, "'%.64s' cannot be the name of a writer", name);
+	if (writer_status_load(state_dir, name, &s) == 0)
+		writer_status_init(name, &s);
+	if (id != NULL)
+		instance_of(name, id, instance);
+	if (instance[0] != '\0' && s.instance[0] != '\0' && strcmp(instance, s.instance) != 0)
+		return error_set(err, ERR_NOT_FOUND, "writer '%s' has another instance here", name);
+	if (instance[0] != '\0')
+		memcpy(s.instance, instance, sizeof(s.instance));
+	s.state = WRITER_STABLE;
+	s.last_error = *cause;
+	s.since_ns = clock_wall_ns();
+	(void)text_printf(s.job, sizeof(s.job), "%s", job);
+	writer_status_store(state_dir, &s);
+	return OK;
 }
 
 static int

@@ -47,6 +47,13 @@ void writer_status_failure(const json_t *j, struct writer_status *status);
 void writer_status_store(const char *state_dir, const struct writer_status *status);
 /* 1 found, 0 nothing (readable) is kept. */
 int writer_status_load(const char *state_dir, const char *name, struct writer_status *ret);
+/*
+ * A backup failed of `cause` before this writer was asked for anything: it is stable, and that is its last error,
+ * until its next backup. id: as the writer's metadata has it; NULL: whichever application is there. ERR_NOT_FOUND:
+ * another one is.
+ */
+CHECKED int writer_status_blame(const char *state_dir, const char *name, const char *id,
+				const char *job, const struct error *cause, struct error *err);
 /* Names of which something is kept, in order; returns how many. */
 size_t writer_status_names(const char *state_dir, char names[WRITER_STATUS_MAX][65]);
 

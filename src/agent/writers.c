@@ -15,6 +15,16 @@ name_valid(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(name);
 }
 
+bool
+writers_is_installed(const struct writers_setup *setup, const char *name)
+{
+	char path[4096];
+
+	return setup->dir != NULL && name_valid(name) &&
+	       text_printf(path, sizeof(path), "%s/holdfast-writer-%s", setup->dir, name) &&
+	       access(path, X_OK) == 0;
+}
+
 int
 writers_start_one(const struct writers_setup *setup, const char *name, struct writer **ret,
 		  struct error *err)

@@ -41,6 +41,8 @@ struct writers {
 	struct writers_member *members;
 };
 
+/* Is there a program of that name? False, too, of what cannot be a name. */
+bool writers_is_installed(const struct writers_setup *setup, const char *name);
 /* Start one program, for a backup or a restore. */
 CHECKED int writers_start_one(const struct writers_setup *setup, const char *name,
 			      struct writer **ret, struct error *err);

@@ -30,8 +30,8 @@ if_any(const char *text)
 }
 
 int
-guest_open_url(struct cli *cli, const char *url, struct eventlog *events, struct guest **ret,
-	       struct error *err)
+guest_open_url(struct cli *cli, const char *url, uint64_t hello_ns, struct eventlog *events,
+	       struct guest **ret, struct error *err)
 {
 	const struct settings *s = cli->settings;
 	char bundle[4096];
@@ -39,6 +39,7 @@ guest_open_url(struct cli *cli, const char *url, struct eventlog *events, struct
 		.state_dir = settings_text(s, OPTION_AGENT_STATE_DIR),
 		.note = note,
 		.note_arg = cli,
+		.hello_ns = hello_ns,
 		.events = events,
 		.store = if_any(settings_text(s, OPTION_BACKUP_AGENT_REPOSITORY)),
 		.key_file = if_any(settings_text(s, OPTION_BACKUP_AGENT_KEY_FILE)),
@@ -68,7 +69,7 @@ guest_open_url(struct cli *cli, const char *url, struct eventlog *events, struct
 int
 guest_open_remote(struct cli *cli, struct guest **ret, struct error *err)
 {
-	return guest_open_url(cli, invocation_value(cli->inv, FLAG_AGENT), NULL, ret, err);
+	return guest_open_url(cli, invocation_value(cli->inv, FLAG_AGENT), 0, NULL, ret, err);
 }
 
 int
@@ -76,7 +77,7 @@ guest_open(struct cli *cli, struct host *host, struct guest **ret, struct error 
 {
 	if (guest_is_remote(cli)) {
 		host_open_events(cli, host);
-		return guest_open_url(cli, invocation_value(cli->inv, FLAG_AGENT), host->events,
+		return guest_open_url(cli, invocation_value(cli->inv, FLAG_AGENT), 0, host->events,
 				      ret, err);
 	}
 	if (host_open(cli, host, err) < 0)

@@ -13,8 +13,8 @@ bool guest_is_remote(const struct cli *cli);
 /* The guest that --agent names. What happens to its connection before a job begins is shown as a note. */
 CHECKED int guest_open_remote(struct cli *cli, struct guest **ret, struct error *err);
 /* The same for a URL from elsewhere. `events` may be NULL. */
-CHECKED int guest_open_url(struct cli *cli, const char *url, struct eventlog *events,
-			   struct guest **ret, struct error *err);
+CHECKED int guest_open_url(struct cli *cli, const char *url, uint64_t hello_ns,
+			   struct eventlog *events, struct guest **ret, struct error *err);
 /* Either: --agent's, or this machine. */
 /* `host`: all zero, outlives the guest. */
 CHECKED int guest_open(struct cli *cli, struct host *host, struct guest **ret, struct error *err);

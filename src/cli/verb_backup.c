@@ -258,11 +258,11 @@ backup_host(struct making *m, struct error *err)
 /* Of a group -------------------------------------------------------------------------------------- */
 
 static int
-open_agent(void *arg, const char *agent, struct guest **ret, struct error *err)
+open_agent(void *arg, const char *agent, uint64_t limit_ns, struct guest **ret, struct error *err)
 {
 	const struct making *m = arg;
 
-	return guest_open_url(m->cli, agent, m->log.events, ret, err);
+	return guest_open_url(m->cli, agent, limit_ns, m->log.events, ret, err);
 }
 
 static void

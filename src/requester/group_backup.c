@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "group/choose.h"
 #include "group/context.h"
+#include "requester/group_blame.h"
 #include "requester/group_record.h"
 #include "requester/truncation.h"
 
@@ -46,6 +47,7 @@ struct attempt {
 	struct guest *guest;
 	struct context *context;
 	bool passive_at_fault; /* its context says so */
+	_Atomic bool group_at_fault; /* logs, context, roles: nothing of the copy's host */
 	bool copying; /* the copy's host is at work: what fails is likely its */
 };
 
@@ -158,7 +160,7 @@ choose(struct attempt *a, struct error *err)
 		bool again = !is_blamed(&c->history, a->facts.copy->name);
 
 		phase(c, "connecting to the agent of %s", a->facts.copy->name);
-		if (o->open_guest(o->open_arg, a->facts.copy->agent, &a->guest, err) == OK)
+		if (o->open_guest(o->open_arg, a->facts.copy->agent, 0, &a->guest, err) == OK)
 			break;
 		(void)error_prefix(err, "copy '%s'", a->facts.copy->name);
 		if (!again || err->code == ERR_CANCELLED || err->code == ERR_NO_MEMORY)
@@ -228,9 +230,12 @@ open_context(struct attempt *a, struct error *err)
 static int
 watch_check(void *arg, struct error *err)
 {
-	const struct attempt *a = arg;
+	struct attempt *a = arg;
 
-	return context_check(a->context, err);
+	if (context_check(a->context, err) == OK)
+		return OK;
+	atomic_store(&a->group_at_fault, true);
+	return err->code;
 }
 
 /* A channel that is lost at this very moment may come back, within the lease. */
@@ -323,6 +328,22 @@ check_cancelled(const struct course *c, struct error *err)
 	return OK;
 }
 
+/* While the copy's host is at work it hears what is lost from the abort; else, or if that was too early, now. */
+static void
+tell_chosen(struct attempt *a, const struct error *why)
+{
+	if (!a->copying || atomic_load(&a->group_at_fault))
+		group_blame_chosen(a->course->order, a->guest, a->facts.identity, why);
+}
+
+/* An agent that does not answer cannot be told. */
+static void
+tell_unchosen(const struct attempt *a, const struct error *why)
+{
+	if (why->code == ERR_GROUP_NO_COPY || why->code == ERR_GROUP_BUSY)
+		group_blame_all(a->course->order, &a->view, why);
+}
+
 /* Before the context is closed, which is open until then. */
 static void
 tell_stored(const struct course *c, struct group_backup_result *r)
@@ -339,8 +360,10 @@ try_once(struct course *c, struct group_backup_result *ret, struct error *err)
 	int r;
 
 	if (look(&a, err) < 0 || check_cancelled(c, err) < 0 || choose(&a, err) < 0 ||
-	    check_cancelled(c, err) < 0)
+	    check_cancelled(c, err) < 0) {
+		tell_unchosen(&a, err);
 		return err->code;
+	}
 	r = ask_range(&a, err);
 	if (r == OK)
 		r = check_cancelled(c, err);
@@ -351,6 +374,7 @@ try_once(struct course *c, struct group_backup_result *ret, struct error *err)
 	if (r < 0) {
 		if ((a.copying && retry_blames_copy(err)) || a.passive_at_fault)
 			retry_blame(&c->history, a.facts.copy->name);
+		tell_chosen(&a, err);
 		return still_there(&a, err);
 	}
 	(void)text_printf(ret->copy, sizeof(ret->copy), "%s", a.facts.copy->name);

@@ -15,8 +15,8 @@
  * The restore point's host is the group, "group:NAME", whichever copy was read.
  *
  * What fails of something that passes is repeated from step 1. While data moves the context and the role of the
- * copy are looked at ten times a second: what is lost there stops the backup at once, and becomes the last
- * error of the copy's writer.
+ * copy are looked at ten times a second: what is lost there stops the backup at once. That, and what it fails of
+ * before the copy's agent is asked for anything, becomes the last error of the copy's writer (group_blame.h).
  */
 #ifndef HF_REQUESTER_GROUP_BACKUP_H
 #define HF_REQUESTER_GROUP_BACKUP_H
@@ -51,8 +51,10 @@ struct group_backup_order {
 	const char *holder; /* this host, as others are to see it in the database */
 	const char *state_dir; /* for logs on their way */
 	struct eventlog *events; /* NULL: none are kept */
-	/* The agent of a copy, by its URL. */
-	int (*open_guest)(void *arg, const char *agent, struct guest **ret, struct error *err);
+	/* The agent of a copy, by its URL; from any thread. limit_ns: until it has answered; 0: as long as it takes
+	 * by default. */
+	int (*open_guest)(void *arg, const char *agent, uint64_t limit_ns, struct guest **ret,
+			  struct error *err);
 	void *open_arg;
 	/* A line for people that stays on the screen: which copy was chosen and why, what is waited for. From any
 	 * thread. May be NULL. */

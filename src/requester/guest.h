@@ -23,6 +23,16 @@
 #include "base/base.h"
 #include "base/error.h"
 
+/* What a backup failed of before the guest had a part in it. */
+struct guest_blame {
+	const char *job;
+	const char *writer;
+	const char
+		*instance; /* as the writer's metadata calls it ("id"); NULL: whichever is there */
+	const struct error *cause;
+	uint64_t limit_ns; /* for all of it */
+};
+
 /* The implementation's own struct begins with it. */
 struct guest {
 	const struct guest_ops *ops;
@@ -61,6 +71,9 @@ struct guest_ops {
 	/* Best effort; after any failure, and before close() if complete() was not reached. cause: as
 	 * session_abort(). */
 	void (*abort)(struct guest *g, const struct error *cause);
+	/* Best effort; instead of prepare(), or after abort(): the cause becomes the last error of the writer
+	 * there, unless abort() has said so already. NULL: cannot be had. */
+	void (*blame)(struct guest *g, const struct guest_blame *b);
 	void (*close)(struct guest *g);
 	/* Who could take part: [{"name", "metadata", "state", "state_number", "last_error",
 	 * "error"?}] of the named ones, or of all that are installed (n 0). Independent of

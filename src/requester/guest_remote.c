@@ -294,11 +294,37 @@ remote_abort(struct guest *g, const struct error *cause)
 		.attempt_ns = MIN(guest_remote_patience(r), ABORT_S * NS_PER_S),
 	};
 
-	if (r->job[0] != '\0' && http_open(r->place, &link.http, &ignored) == OK)
-		(void)!guest_remote_ask(r, &link, &call, &reply, &ignored);
+	if (r->job[0] != '\0' && http_open(r->place, &link.http, &ignored) == OK &&
+	    guest_remote_ask(r, &link, &call, &reply, &ignored) == OK)
+		r->blamed = cause != NULL;
 	http_close(link.http);
 	atomic_store(&r->ttl_ns, 0);
 	guest_remote_say_notes(r);
+}
+
+static void
+remote_blame(struct guest *g, const struct guest_blame *b)
+{
+	struct remote *r = remote_of(g);
+	struct remote_link link = {0};
+	struct error ignored = ERROR_INIT;
+	CLEAN(json_done) json_t *reply = NULL;
+	CLEAN(json_done)
+	json_t *args = json_pack("{s:o, s:[s], s:o*}", "Error", error_json_pack(b->cause),
+				 "Writers", b->writer, "Instances",
+				 b->instance != NULL ? json_pack("[s]", b->instance) : NULL);
+	const struct remote_call call = {
+		.function = "AbortSnapshot",
+		.args = args,
+		.once = true,
+		.attempt_ns = b->limit_ns,
+	};
+
+	if (r->blamed || args == NULL || (r->job[0] == '\0' && name_job(r, b->job, &ignored) < 0))
+		return;
+	if (http_open(r->place, &link.http, &ignored) == OK)
+		(void)!guest_remote_ask(r, &link, &call, &reply, &ignored);
+	http_close(link.http);
 }
 
 /* Looking ------------------------------------------------------------------------------------- */
@@ -445,6 +471,7 @@ static const struct guest_ops remote_ops = {
 	.complete = remote_complete,
 	.cancel = remote_cancel,
 	.abort = remote_abort,
+	.blame = remote_blame,
 	.close = remote_close,
 	.writers = remote_writers,
 	.status = remote_status,
@@ -452,19 +479,25 @@ static const struct guest_ops remote_ops = {
 };
 
 static int
-say_hello(struct remote *r, struct error *err)
+say_hello(struct remote *r, uint64_t limit_ns, struct error *err)
 {
 	CLEAN(json_done) json_t *reply = NULL;
-	const struct remote_call call = {
-		.function = "Hello", .once = true, .attempt_ns = HELLO_S * NS_PER_S};
+	uint64_t now_ns = clock_boot_ns();
+	uint64_t until_ns = limit_ns != 0 ? now_ns + limit_ns : UINT64_MAX;
 	const char *host;
 	uint64_t version;
 	int rc;
 
 	/* Whoever is refused may find the connection closed before he hears why. */
-	for (int tries = 0; tries < HELLO_TRIES; tries++) {
+	for (int tries = 0; tries < HELLO_TRIES; tries++, now_ns = clock_boot_ns()) {
+		const struct remote_call call = {
+			.function = "Hello",
+			.once = true,
+			.attempt_ns = MIN(until_ns - now_ns, HELLO_S * NS_PER_S),
+		};
+
 		rc = guest_remote_ask(r, &r->control, &call, &reply, err);
-		if (rc != ERR_AGENT_LOST)
+		if (rc != ERR_AGENT_LOST || clock_boot_ns() >= until_ns)
 			break;
 	}
 	if (rc < 0)
@@ -504,7 +537,7 @@ guest_remote_open(const struct guest_remote_options *options, struct guest **ret
 	r->connections = options->connections != 0 ? MIN(options->connections, (unsigned)CREW_MAX)
 						   : CONNECTIONS;
 	(void)text_printf(r->name, sizeof(r->name), "%s", options->name);
-	if (guest_remote_open_links(r, err) < 0 || say_hello(r, err) < 0)
+	if (guest_remote_open_links(r, err) < 0 || say_hello(r, options->hello_ns, err) < 0)
 		return err->code;
 	r->note = options->note;
 	r->note_arg = options->note_arg;

@@ -34,6 +34,7 @@ struct guest_remote_options {
 	 * May be NULL. */
 	void (*note)(void *arg, const char *text);
 	void *note_arg;
+	uint64_t hello_ns; /* until it has said hello; 0: three tries of 15 s */
 	/* Called by close(), last: what the place needs. May be NULL. */
 	void (*done)(void *arg);
 	void *done_arg;

@@ -48,6 +48,7 @@ struct remote {
 	_Atomic uint64_t kept_wall_ns; /* when the last keep-alive that arrived was sent */
 	_Atomic bool cancelled;
 	_Atomic bool finishing; /* a keep-alive that finds the lease ended is none the worse */
+	bool blamed; /* the agent knows what the job was given up for */
 	bool skipped; /* the driving thread's: nothing is moved, the finish says so */
 	_Atomic bool closing; /* the data connections are to end */
 

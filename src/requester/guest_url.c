@@ -159,6 +159,7 @@ guest_url_open(const char *url, const struct guest_url_options *options, struct 
 						    .key_file = options->key_file,
 						    .note = options->note,
 						    .note_arg = options->note_arg,
+						    .hello_ns = options->hello_ns,
 						    .done = way_free,
 						    .done_arg = w};
 	int rc = guest_remote_open(&remote, ret, err);

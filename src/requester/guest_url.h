@@ -21,6 +21,7 @@ struct guest_url_options {
 	struct ssh_options ssh; /* its url is set here */
 	void (*note)(void *arg, const char *text); /* as in guest_remote.h */
 	void *note_arg;
+	uint64_t hello_ns; /* as in guest_remote.h */
 	struct eventlog *events; /* of this machine, may be NULL; outlives the guest */
 };
 

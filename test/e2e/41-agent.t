@@ -187,6 +187,52 @@ check 'and again: the same' is 200
 check 'it was done once' [ "$(wc -l <begun)" -eq 1 ]
 call GatherWriterMetadata '{"Writers": ["slow"]}'
 check 'without a name it is held until it is done' is 200
+
+# ---- a job that never began: its error becomes that of a writer, as far as the writer is one
+never='{77777777-2222-3333-4444-555555555555}'
+slow=$(printf '{"code":"GROUP_LOG_RANGE","message":"pg1\\u001b[31m took\\u0007 8 s","hint":"wait"}')
+blame() { call AbortSnapshot "{\"JobId\":\"$never\",\"Error\":$slow,$1}"; }
+kept() { call GatherWriterStatus '{}' && has ".Writers | $1"; }
+files() { find "$guest/writers" -type f 2>/dev/null | sort; }
+writers_before=$(files)
+call AbortSnapshot "{\"JobId\":\"$never\",\"Error\":$slow}"
+check 'a job that never began, and nobody it is about: as ever' has '.error.lease.End == "unknown"'
+call AbortSnapshot "{\"JobId\":\"$never\",\"Writers\":[\"slow\"]}"
+check 'a writer and no error: no' is 400
+blame '"Writers":["slow"],"Instances":["1","2"]'
+check 'more instances than writers: no' is 400
+blame "\"Writers\":[$(printf '"slow",%.0s' 1 2 3 4 5 6 7 8)\"slow\"]"
+check 'more than eight: no' is 400
+for name in nobody ../slow 'slow/..' '' "$(printf 'a%.0s' {1..256})" "slow\\u0000"; do
+	blame "\"Writers\":[\"slow\",\"$name\"]"
+	check "no writer is called '${name:0:9}': no" eval '[ "$status" -ge 400 ]'
+done
+blame '"Writers":[7]'
+check 'nor is a number' is 400
+blame '"Writers":"slow"'
+check 'nor a list' is 400
+check 'and nothing came of all that' [ "$(files)" = "$writers_before" ]
+check 'no writer says so' kept 'all(.error.code != "GROUP_LOG_RANGE")'
+blame '"Writers":["slow"],"Instances":["7312"],"RequestId":"b"'
+check 'one that is installed: yes' is 200
+check 'it is stable, with a retryable error' kept 'any(.name == "slow" and .state_number == 1 and
+	.last_error == "Retryable error" and .error.hresult == "0x800423f3")'
+check 'the words without control characters' kept 'any(.name == "slow" and (.error.message | test("took") and
+	(explode | all(. >= 32))))'
+before=$(stat -c %Y.%i "$guest/writers/slow.json")
+blame '"Writers":["slow"],"RequestId":"b"'
+check 'the same again: done once' [ "$status.$(stat -c %Y.%i "$guest/writers/slow.json")" = "200.$before" ]
+blame '"Writers":["slow"],"Instances":["7313"]'
+check 'another instance than the one that is here: no' has '.error.code == "NOT_FOUND"'
+slow=$(printf '{"code":"GROUP_BUSY","message":"%s"}' "$(printf 'x%.0s' {1..100000})")
+blame '"Writers":["slow"]'
+check 'a long story is cut' eval 'is 200 && [ "$(stat -c %s "$guest/writers/slow.json")" -lt 4096 ]'
+slow='{"code":"NONSENSE","message":"x"}'
+blame '"Writers":["slow"]'
+check 'an error that nobody knows is one of the protocol' kept 'any(.name == "slow" and .error.code == "PROTOCOL")'
+slow='{"code":7}'
+blame '"Writers":["slow"]'
+check 'what is no error: no' is 400
 stop_agent
 start_agent
 

@@ -35,6 +35,18 @@ is_retryable_there() {
 	hf writers --agent "tls://${group_ip[$group_chosen]}:7443" &&
 		printed 'Last error: Retryable error'
 }
+# The copy that was chosen since group_mark: group_begin knows only of one whose data moves.
+takes_chosen() {
+	group_chosen=$(group_events GROUP_CHOSEN | jq -rs 'last | .fields.copy // empty') && [ -n "$group_chosen" ]
+}
+writer_says() { # NAME CODE
+	hf writers --agent "tls://${group_ip[$1]}:7443" && printed 'State: \[1\] Stable' &&
+		printed 'Last error: Retryable error' && printed "Code: 0x800423f3 .*\($2\)"
+}
+writer_is_well() { # NAME
+	hf writers --agent "tls://${group_ip[$1]}:7443" && printed 'State: \[1\] Stable' &&
+		printed 'Last error: No error'
+}
 good_point() { # FROM
 	group_restore latest back && group_compare back "$1"
 	local r=$?
@@ -155,6 +167,11 @@ if wanted 'second backup'; then
 	hf backup --group orders --tries 1
 	check 'a second backup is refused' retryable
 	check 'with the holder of the context' said "$group_chosen"
+	check 'the writer of the other copy says so' writer_says "$group_other" GROUP_BUSY
+	hf writers --agent "tls://${group_ip[$group_chosen]}:7443"
+	check 'that of the copy that is backed up does not' printed 'Last error: No error'
+	hf backup --group orders --tries 1
+	check 'asked once more' retryable
 	check 'and its age' grep -qE '[0-9]+(\.[0-9]+)? ?(s|ms|min)|since' "$T/err"
 	hf group status orders --json
 	check 'group status shows it, too' grep -q "$group_chosen by" "$T/out"
@@ -183,9 +200,14 @@ quick_range() {
 	pg_sql "$T/pg1" "SET allow_system_table_mods = on; DROP FUNCTION pg_catalog.pg_ls_waldir();
 		ALTER FUNCTION pg_catalog.pg_ls_waldir_quick() RENAME TO pg_ls_waldir"
 }
+runs_there() { # WHAT: a statement of a session of that name runs on the active server
+	[ "$(pg_sql "$T/pg1" "SELECT count(*) FROM pg_stat_activity
+		WHERE application_name LIKE 'holdfast $1 %' AND state = 'active'")" -gt 0 ]
+}
 if wanted 'log range'; then
 	usual 'QueryLogRangeTimeoutInMsec = 1500'
 	slow_range 8 && group_caught_up
+	group_mark
 	begin=$(date +%s%3N)
 	hf backup --group orders --tries 1
 	took=$(($(date +%s%3N) - begin))
@@ -193,10 +215,32 @@ if wanted 'log range'; then
 	check 'and says how to give it more time' said 'query_log_range_timeout'
 	check 'and how long it took' grep -qE '[0-9.]+ ?m?s' "$T/err"
 	check 'in that time' [ "$took" -lt 7500 ]
+	check 'a copy was chosen' takes_chosen
+	check 'whose writer says so, though it was asked for nothing' writer_says "$group_chosen" GROUP_LOG_RANGE
+	hf test --writer postgresql --until gather --agent "tls://${group_ip[$group_chosen]}:7443"
+	check 'as test shows it, too' grep -qxF \
+		'Status for writer PostgreSQL Writer: STABLE(0x800423f3 - VSS_E_WRITERERROR_RETRYABLE)' "$T/out"
 	check 'nothing is left' group_clean 10
+	# Whoever cannot be told hides nothing, and costs three seconds at most.
+	group_launch --tries 1
+	check 'the query runs' until_true 20 runs_there 'log range'
+	takes_chosen
+	group_cut req "$group_chosen"
+	group_strikes
+	group_finish
+	check 'the agent is gone: the failure is the same' retryable
+	check 'and called so' failed_of GROUP_LOG_RANGE
+	check 'and soon' happened_within 9000 BACKUP_FAILED
+	group_join
 	quick_range && group_caught_up
 	usual
-	# Names alone: what counts is how many there are.
+	group_mark
+	hf backup --group orders --tries 1
+	check 'it is quick again: a backup' exits 0
+	takes_chosen
+	check 'whose writer has nothing to say any more' writer_is_well "$group_chosen"
+	# Names alone: what counts is how many there are. The next checkpoint takes them away.
+	pg_sql "$T/pg1" CHECKPOINT
 	(cd "$T/pg1/data/pg_wal" && printf '0000000100000001%08X\n' $(seq 0 4095) | xargs touch &&
 		printf '0000000100000000%08X\n' $(seq 1000 2000) | xargs touch)
 	group_mark
@@ -204,6 +248,75 @@ if wanted 'log range'; then
 	check '5,000 log files are no reason' exits 0
 	check 'they are counted' happened LOG_RANGE_KNOWN '(.fields.files | tonumber) >= 5000'
 	find "$T/pg1/data/pg_wal" -name '000000010000000[01]*' -empty -delete
+fi
+
+# ---- stopped by hand while it waits for the active copy
+slow_slot() { # SECONDS
+	pg_sql "$T/pg1" "SET allow_system_table_mods = on;
+		ALTER FUNCTION pg_catalog.pg_create_physical_replication_slot(name, boolean, boolean)
+			RENAME TO pg_create_physical_replication_slot_quick;
+		CREATE FUNCTION pg_catalog.pg_create_physical_replication_slot(name, boolean, boolean) RETURNS text
+			LANGUAGE sql AS 'SELECT pg_catalog.pg_create_physical_replication_slot_quick(\$1, \$2, \$3)::text
+				FROM pg_sleep($1)'"
+}
+quick_slot() {
+	pg_sql "$T/pg1" "SET allow_system_table_mods = on;
+		DROP FUNCTION pg_catalog.pg_create_physical_replication_slot(name, boolean, boolean);
+		ALTER FUNCTION pg_catalog.pg_create_physical_replication_slot_quick(name, boolean, boolean)
+			RENAME TO pg_create_physical_replication_slot"
+}
+stopped() { # NAME SIGNAL SESSION
+	group_launch --tries 3
+	check "$1: it waits" until_true 20 runs_there "$3"
+	local begin took
+	lateness_begin
+	begin=$(date +%s%3N)
+	kill -s "$2" "$requester"
+	group_finish
+	took=$(($(date +%s%3N) - begin))
+	get_lateness
+	echo "# $2: ended after $took ms; this machine is up to $lateness ms late"
+	check "$1: $2 ends it" exits 1
+	check "$1: within a second" [ "$took" -lt $((1200 + lateness)) ]
+	check "$1: that is no failure of a writer" eval 'takes_chosen && writer_is_well "$group_chosen"'
+	check "$1: no session, lock or slot is left" group_clean 2
+}
+if wanted 'stopped'; then
+	usual
+	hf backup --group orders --tries 1
+	slow_range 30 && group_caught_up
+	stopped 'log range' TERM 'log range'
+	stopped 'log range' INT 'log range'
+	usual 'QueryLogRangeTimeoutInMsec = 1000'
+	group_launch --tries 3
+	until_true 20 runs_there 'log range'
+	nap 2
+	kill "$requester"
+	begin=$(date +%s%3N)
+	group_finish
+	check 'the limit is over, and it is only measured: SIGTERM ends that, too' [ $(($(date +%s%3N) - begin)) -lt 1500 ]
+	check 'nothing is left of it' group_clean 2
+	quick_range && group_caught_up
+	usual
+	slow_slot 30 && group_caught_up
+	stopped 'the context' TERM 'backup'
+	stopped 'the context' INT 'backup'
+	quick_slot && group_caught_up
+	# Nobody there takes the cancelling either.
+	slow_range 30 && group_caught_up
+	group_launch --tries 3
+	until_true 20 runs_there 'log range'
+	group_cut req pg1
+	begin=$(date +%s%3N)
+	kill "$requester"
+	group_finish
+	check 'a link that is dead: SIGTERM ends it' exits 1
+	check 'soon' [ $(($(date +%s%3N) - begin)) -lt 2000 ]
+	group_join
+	quick_range && group_caught_up
+	check 'nothing is left of that, once the active copy has noticed' group_clean 40
+	hf backup --group orders --tries 1
+	check 'and then there is a backup' exits 0
 fi
 
 # ---- the passive copy's log copier
@@ -231,6 +344,7 @@ if wanted 'choice'; then
 	hf backup --group orders --tries 1
 	check 'none replays: may be repeated' retryable
 	check 'and it says what is against each' grep -q 'pg2.*pg3' "$T/err"
+	check 'so do the writers of both' eval 'writer_says pg2 GROUP_NO_COPY && writer_says pg3 GROUP_NO_COPY'
 	usual 'prefer = passive'
 	group_mark
 	hf backup --group orders --tries 1

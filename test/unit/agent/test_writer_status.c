@@ -135,6 +135,65 @@ test_damage(void **state)
 }
 
 static void
+test_blame(void **state)
+{
+	struct bed *bed = *state;
+	const json_t *metadata;
+	struct error cause, failure;
+	struct writer_status s, before;
+	char names[WRITER_STATUS_MAX][65];
+
+	clock_fake_set(0, UINT64_C(1700000000) * NS_PER_S);
+	error_set(&cause, ERR_GROUP_LOG_RANGE, "pg1 took 8.0 s to name its logs");
+	/* Of one that has never taken part: what it is called follows from its name. */
+	assert_int_equal(
+		writer_status_blame(bed->dir, "postgresql", NULL, "{j1}", &cause, &bed->err), OK);
+	assert_int_equal(writer_status_load(bed->dir, "postgresql", &s), 1);
+	assert_string_equal(s.title, "Postgresql Writer");
+	assert_string_equal(s.instance, "");
+	assert_int_equal(s.state, WRITER_STABLE);
+	assert_int_equal(s.last_error.code, ERR_GROUP_LOG_RANGE);
+	assert_string_equal(s.last_error.msg, cause.msg);
+	assert_string_equal(writer_status_error_text(&s.last_error), "Retryable error");
+	assert_string_equal(s.job, "{j1}");
+	assert_true(s.since_ns == UINT64_C(1700000000) * NS_PER_S);
+
+	/* Of one that has: its names stay, what it failed of before does not. */
+	writer_status_init("postgresql", &before);
+	metadata = json_pack("{s:s, s:s}", "title", "PostgreSQL Writer", "id", "7312");
+	writer_status_about(metadata, &before);
+	json_decref((json_t *)(uintptr_t)metadata);
+	before.state = WRITER_FAILED_AT_FREEZE;
+	error_set(&failure, ERR_WRITER_FAILED, "as it was");
+	before.last_error = failure;
+	writer_status_store(bed->dir, &before);
+	assert_int_equal(
+		writer_status_blame(bed->dir, "postgresql", "7312", "{j2}", &cause, &bed->err), OK);
+	assert_int_equal(writer_status_load(bed->dir, "postgresql", &s), 1);
+	assert_string_equal(s.title, "PostgreSQL Writer");
+	assert_string_equal(s.instance, before.instance);
+	assert_int_equal(s.state, WRITER_STABLE);
+	assert_int_equal(s.last_error.code, ERR_GROUP_LOG_RANGE);
+	assert_string_equal(s.job, "{j2}");
+
+	/* Another application than the one that is there, and what is no name. */
+	assert_int_equal(
+		writer_status_blame(bed->dir, "postgresql", "7313", "{j3}", &cause, &bed->err),
+		ERR_NOT_FOUND);
+	assert_int_equal(
+		writer_status_blame(bed->dir, "../../etc/x", NULL, "{j3}", &cause, &bed->err),
+		ERR_USAGE);
+	assert_int_equal(writer_status_load(bed->dir, "postgresql", &s), 1);
+	assert_string_equal(s.job, "{j2}");
+	assert_int_equal(writer_status_names(bed->dir, names), 1);
+
+	/* What a backup leaves takes its place. */
+	writer_status_store(bed->dir, &before);
+	assert_int_equal(writer_status_load(bed->dir, "postgresql", &s), 1);
+	assert_int_equal(s.last_error.code, ERR_WRITER_FAILED);
+}
+
+static void
 test_error_texts(void **state)
 {
 	(void)state;
@@ -163,6 +222,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_blame, setup, teardown),
 		cmocka_unit_test(test_error_texts),
 	};
 
