@@ -388,9 +388,12 @@ record_taken_over(struct guardian *g)
 	bool worth = false;
 	struct error err = ERROR_INIT;
 
+	/* While something is being written, the names are the writer's: it removes those files. */
+	if (!record_idle(g) || g->journal.begun)
+		return;
 	for (size_t i = 0; i < g->n_old; i++)
 		worth = worth || (!g->old[i].empty && g->old[i].name[0] != '\0');
-	if (!worth || !record_idle(g) || g->journal.begun)
+	if (!worth)
 		return;
 	struct writing *w = new_writing(g);
 	if (w == NULL || put_everything(g, &w->bytes, &err) < 0) {
