@@ -399,3 +399,42 @@ scene_warned(const struct scene *s, const char *text)
 {
 	return strstr((const char *)s->warnings.p, text) != NULL;
 }
+
+uint8_t *
+scene_noise(struct scene *s, size_t n, uint64_t seed)
+{
+	uint8_t *p = scene_hold(s, malloc(n));
+
+	rig_fill(p, n, seed);
+	return p;
+}
+
+void
+scene_expect_like(struct scene *s, const char *path, const struct node *node)
+{
+	struct stat st = scene_stat(s, path);
+
+	if (node->type != NODE_SYMLINK)
+		assert_int_equal(st.st_mode & 07777, node->mode);
+	assert_int_equal(st.st_uid, node->uid);
+	assert_int_equal(st.st_gid, node->gid);
+	assert_true(st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec == node->mtime_ns);
+}
+
+void
+scene_change_byte(struct scene *s, const char *path, off_t at)
+{
+	char text[4096];
+	uint8_t byte;
+	struct stat st = scene_stat(s, path);
+	struct timespec times[2] = {st.st_atim, st.st_mtim};
+	int fd = open(scene_path(s, path, text), O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	/* As if nothing had happened. */
+	assert_int_equal(futimens(fd, times), 0);
+	assert_int_equal(close(fd), 0);
+}

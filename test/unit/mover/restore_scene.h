@@ -47,6 +47,9 @@ struct blob_id scene_raw_tree(struct scene *s, const struct buf *page);
 /* Encoded attributes of one name and value, added to what the node has. */
 void scene_xattr(struct scene *s, struct node *node, const char *name, const void *p, size_t n);
 void *scene_hold(struct scene *s, void *memory); /* freed with the scene */
+uint8_t *scene_noise(struct scene *s, size_t n, uint64_t seed); /* freed with it, too */
+/* Another byte there, with the file's times as they were. */
+void scene_change_byte(struct scene *s, const char *path, off_t at);
 
 /* Make what was put readable. Called by the first restore; further nodes need scene_write(). */
 void scene_read(struct scene *s);
@@ -61,6 +64,8 @@ void scene_expect(struct scene *s, const char *path, const void *p, size_t n);
 void scene_expect_text(struct scene *s, const char *path, const char *text);
 void scene_expect_absent(struct scene *s, const char *path);
 struct stat scene_stat(struct scene *s, const char *path);
+/* Mode, owner and time are the node's. */
+void scene_expect_like(struct scene *s, const char *path, const struct node *node);
 void scene_put(struct scene *s, const char *path, const char *text); /* parents are made */
 char *scene_path(struct scene *s, const char *path, char text[4096]);
 bool scene_warned(const struct scene *s, const char *text);
