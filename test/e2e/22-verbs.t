@@ -4,21 +4,18 @@
 # What an administrator looks at: writers, snapshots, events, explain, test, release. With the Python
 # writer in doc/writer-protocol.md, and a log that was recorded.
 set -u
-export LC_ALL=C TZ=UTC
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/support/tap.sh"
-holdfast=${HOLDFAST:?the program to test}
+. "$here/support/run.sh"
 guard=${HOLDFAST_WRITER_DIR:?}/holdfast-guard
 if ! command -v python3 >/dev/null; then
 	echo "1..0 # SKIP no python3"
 	exit 0
 fi
-t=$(mktemp -d /tmp/hf-verbs.XXXXXX)
-trap 'rm -rf "$t"' EXIT
-cd "$t" || exit 1
-unset HOLDFAST HOLDFAST_REPOSITORY HOLDFAST_KEY_FILE
-export HOLDFAST_CACHE_DIR=$t/cache HOLDFAST_PASSWORD_FILE=$t/pass HOLDFAST_WRITER_DIR=$t/writers
-export HOLDFAST_AGENT_STATE_DIR=$t/state
+scratch verbs
+t=$T
+unset HOLDFAST_REPOSITORY HOLDFAST_KEY_FILE
+export HOLDFAST_PASSWORD_FILE=$t/pass HOLDFAST_WRITER_DIR=$t/writers
 
 mkdir writers ledger state folder
 ln -s "$guard" writers/holdfast-guard
@@ -120,8 +117,9 @@ where=unix:$t/agent.sock
 mkdir guest
 HOLDFAST_AGENT_STATE_DIR=$t/guest "$holdfast" agent --config conf --listen "$where" 2>agent.log &
 agent=$!
-trap 'kill "$agent" 2>/dev/null; wait "$agent" 2>/dev/null; rm -rf "$t"' EXIT
-for _ in $(seq 200); do [ -S agent.sock ] && grep -q Listening agent.log && break; sleep 0.05; done
+at_end 'kill "$agent" 2>/dev/null; wait "$agent" 2>/dev/null'
+listens() { [ -S agent.sock ] && grep -q Listening agent.log; }
+check "an agent listens" until_true 20 listens
 check "writers of an agent" hf writers --agent "$where"
 check "say who they are" says "Writer name: 'Ledger Writer'"
 check "and how they are" says "   State: [1] Stable"
@@ -152,18 +150,17 @@ check "events of an agent" hf events --agent "$where"
 check "tell of it" says "Snapshot timeout occurred."
 "$holdfast" --config conf events --agent "$where" --follow --json >followed 2>followed.err </dev/null &
 follower=$!
-for _ in $(seq 200); do grep -q SNAPSHOT_TIMEOUT followed && break; sleep 0.05; done
-check "following an agent's events begins with what was" grep -q SNAPSHOT_TIMEOUT followed
+check "following an agent's events begins with what was" until_true 20 grep -q SNAPSHOT_TIMEOUT followed
 check "a test meanwhile" hf test --agent "$where" --json --writer ledger
 id=$(jq -rs 'map(select(.type == "summary"))[0].job' out)
-for _ in $(seq 200); do grep -F "$id" followed | grep -q SNAPSHOT_FINISHED && break; sleep 0.05; done
-check "is followed" sh -c "grep -F '$id' followed | grep -q REQUESTER_CONNECTED"
-check "to its end" sh -c "grep -F '$id' followed | grep -q SNAPSHOT_FINISHED"
+follows() { grep -F "$id" followed | grep -q "$1"; }
+check "is followed" until_true 20 follows REQUESTER_CONNECTED
+check "to its end" until_true 20 follows SNAPSHOT_FINISHED
 kill -TERM $agent && wait $agent
 HOLDFAST_AGENT_STATE_DIR=$t/guest "$holdfast" agent --config conf --listen "$where" 2>agent.log &
 agent=$!
-for _ in $(seq 200); do [ "$(grep -c AGENT_STARTED followed)" -eq 2 ] && break; sleep 0.05; done
-check "through a restart of the agent" [ "$(grep -c AGENT_STARTED followed)" -eq 2 ]
+started_twice() { [ "$(grep -c AGENT_STARTED followed)" -eq 2 ]; }
+check "through a restart of the agent" until_true 20 started_twice
 check "each once" sh -c "[ \$(wc -l <followed) -eq \$(sort -u followed | wc -l) ]"
 kill -TERM $follower
 check "and ends on a signal" eval 'wait $follower || [ $? -ge 128 ] || [ $? -eq 130 ]'
@@ -171,8 +168,8 @@ check "and ends on a signal" eval 'wait $follower || [ $? -ge 128 ] || [ $? -eq 
 "$holdfast" --config conf test --agent "$where" --hold 60s "$t/folder" >held 2>&1 </dev/null &
 held=$!
 is_held() { hf snapshots --agent "$where" --json && jq -re '(.SetId // .value.SetId // .set // "") | select(. != "")' out >set && [ -s set ]; }
-for _ in $(seq 200); do is_held && break; sleep 0.05; done
-check "a set that is held there" hf snapshots --agent "$where"
+check "a set that is held there" until_true 20 is_held
+check "is listed" hf snapshots --agent "$where"
 check "is shown" says "Contents of shadow copy set ID: $(cat set)"
 check "is released by hand" hf release --agent "$where" "$(cut -c2-9 set)"
 check "and says so" says "Released snapshot set"
