@@ -142,6 +142,9 @@ put_remarks(const struct group_view *v)
 		if (m->why[0] != '\0')
 			out_text("%s: %s\n", m->copy->name,
 				 printable_message(m->why, safe, sizeof(safe)));
+		if (m->status == COPY_FAILED && m->facts.hint[0] != '\0')
+			out_text("  hint: %s\n",
+				 printable_message(m->facts.hint, safe, sizeof(safe)));
 		if (m->facts.in_backup_mode)
 			out_text("%s: a base backup is being taken there\n", m->copy->name);
 	}

@@ -242,8 +242,7 @@ choose_copy(const struct group_view *v, const struct choose_history *history, st
 	struct choice choice = {.member = SIZE_MAX};
 
 	if (v->active == SIZE_MAX)
-		return error_set(err, ERR_GROUP_NO_COPY, "group '%s': %s", v->group->name,
-				 v->why_no_active);
+		return group_no_active(v, err);
 	if (v->members[v->active].facts.n_contexts > 0)
 		return refuse_busy(v, &v->members[v->active].facts.contexts[0], err);
 	for (size_t i = 0; i < v->n; i++) {

@@ -52,6 +52,7 @@ struct copy_slot {
 struct copy_facts {
 	enum err failure; /* OK: it answered. Else nothing below is known, and message says why */
 	char message[256];
+	char hint[256]; /* what to do about it, "" if nobody knows */
 	bool starting; /* the failure is that the server is starting up, and takes nobody in yet */
 	uint64_t asked_ns; /* how long the answer took */
 

@@ -93,6 +93,7 @@ ask(struct inquiry *q, size_t copy, struct copy_facts *ret)
 		return;
 	*ret = (struct copy_facts){.failure = err.code};
 	(void)text_printf(ret->message, sizeof(ret->message), "%s", err.msg);
+	(void)text_printf(ret->hint, sizeof(ret->hint), "%s", err.hint);
 }
 
 static void *

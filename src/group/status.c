@@ -31,7 +31,8 @@ say_several(struct group_view *v, size_t a, size_t b)
 {
 	const struct group_member *first = &v->members[a], *second = &v->members[b];
 
-	if (strcmp(first->facts.identity, second->facts.identity) != 0)
+	v->mixed = strcmp(first->facts.identity, second->facts.identity) != 0;
+	if (v->mixed)
 		(void)text_printf(v->why_no_active, sizeof(v->why_no_active),
 				  "%s and %s are active copies of different databases (%s, %s)",
 				  first->copy->name, second->copy->name, first->facts.identity,
@@ -50,6 +51,7 @@ find_active(struct group_view *v)
 	size_t silent = 0;
 
 	v->active = SIZE_MAX;
+	v->mixed = false;
 	v->why_no_active[0] = '\0';
 	for (size_t i = 0; i < v->n; i++) {
 		if (!answered(&v->members[i]))
@@ -267,4 +269,62 @@ group_judge(struct group_view *v)
 		else
 			judge(m, COPY_DISMOUNTED, "it is neither active nor passive");
 	}
+}
+
+/* ": pg1: no answer; pg2: the password is wrong", of those that did not answer. */
+static void
+say_silent(const struct group_view *v, char *text, size_t size)
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < v->n && size - n > 8; i++) {
+		const struct group_member *m = &v->members[i];
+
+		if (answered(m))
+			continue;
+		(void)text_printf(text + n, size - n, "%s%s: %s", n > 0 ? "; " : ": ",
+				  m->copy->name, m->facts.message);
+		n += strlen(text + n);
+	}
+}
+
+/* The first that did not answer, if none of those will before somebody mends something; else NULL. */
+static const struct group_member *
+refused_by(const struct group_view *v)
+{
+	const struct group_member *first = NULL;
+
+	for (size_t i = 0; i < v->n; i++) {
+		const struct group_member *m = &v->members[i];
+
+		if (answered(m))
+			continue;
+		if (status_of_failure(&m->facts) != COPY_FAILED ||
+		    error_retryable(m->facts.failure))
+			return NULL;
+		first = first != NULL ? first : m;
+	}
+	return first;
+}
+
+enum err
+group_no_active(const struct group_view *v, struct error *err)
+{
+	const struct group_member *refused = refused_by(v);
+	enum err code = v->mixed          ? ERR_CONFIG
+			: refused != NULL ? refused->facts.failure
+					  : ERR_GROUP_NO_COPY;
+	char silent[400];
+
+	say_silent(v, silent, sizeof(silent));
+	error_set(err, code, "group '%s' has no active copy: %s%s", v->group->name,
+		  v->why_no_active, silent);
+	if (v->mixed)
+		return error_hint(err,
+				  "all sections [group.%s.copy.NAME] have to be of one database",
+				  v->group->name);
+	if (refused != NULL && refused->facts.hint[0] != '\0')
+		return error_hint(err, "%s", refused->facts.hint);
+	return code;
 }

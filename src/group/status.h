@@ -41,6 +41,7 @@ struct group_view {
 	uint64_t time_ns; /* wall clock, when the last had answered */
 	size_t active; /* index of the active copy; SIZE_MAX: none, or several */
 	char why_no_active[256];
+	bool mixed; /* why: there are active copies of different databases */
 	size_t n;
 	struct group_member *members;
 };
@@ -54,6 +55,12 @@ CHECKED int group_look_while(const struct group *g, uint64_t deadline_ns, const 
 /* Pure: from the facts to active, status, why and queues. */
 void group_judge(struct group_view *v);
 void group_view_done(struct group_view *v);
+/*
+ * The error of whoever needs an active copy where there is none (v->active is SIZE_MAX): what is against each
+ * copy that could not be asked. ERR_GROUP_NO_COPY, which is worth repeating, unless waiting cannot help: then
+ * the code with which the first of them refused us, or ERR_CONFIG if databases are mixed up.
+ */
+enum err group_no_active(const struct group_view *v, struct error *err);
 
 const char *copy_status_name(enum copy_status s); /* "DisconnectedAndHealthy" */
 const char *copy_role_name(enum copy_role r); /* "active", "passive", "unknown" */

@@ -76,11 +76,12 @@ member_json(const struct group_view *v, const struct group_member *m)
 	bool ok = f->failure == OK;
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, "
+		"{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, "
 		"s:b, s:b, s:I, s:o, s:o, s:o}",
 		"name", m->copy->name, "role", copy_role_name(f->role), "status",
 		copy_status_name(m->status), "why", json_bytes(m->why, strlen(m->why)), "error",
-		ok ? json_null() : json_string(error_name(f->failure)), "version",
+		ok ? json_null() : json_string(error_name(f->failure)), "hint",
+		f->hint[0] != '\0' ? json_bytes(f->hint, strlen(f->hint)) : json_null(), "version",
 		ok ? json_bytes(f->version, strlen(f->version)) : json_null(), "timeline",
 		number_or_null(f->timeline, ok), "copy_queue_bytes",
 		number_or_null(m->copy_queue, m->copy_queue != UINT64_MAX), "replay_queue_bytes",

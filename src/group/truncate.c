@@ -175,8 +175,7 @@ truncate_decide(const struct group_view *v, const struct truncate_stored *stored
 	const struct copy_slot *slot;
 
 	if (v->active >= v->n)
-		return error_set(err, ERR_GROUP_NO_COPY, "which copy is the active one: %s",
-				 v->why_no_active);
+		return group_no_active(v, err);
 	active = &v->members[v->active].facts;
 	slot = v->group->slot != NULL ? find_slot(active, v->group->slot) : NULL;
 	*ret = (struct truncate_plan){.segment_bytes = active->segment_bytes};

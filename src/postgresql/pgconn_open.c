@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "postgresql/pgconn_internal.h"
 
 enum { KEEPALIVE_TIME_S = 10, DEAD_AFTER_S = 30 };
@@ -18,6 +19,16 @@ static const char *
 section_of(const struct pgconn *c)
 {
 	return c->section != NULL ? c->section : "writer.postgresql";
+}
+
+/* The same SQLSTATE as of a server that is starting, but it will never let anybody in. What it says is in
+ * its own language, as set by lc_messages; in another than English it is taken for one that is starting.
+ * Source: PostgreSQL 14, postmaster.c, ProcessStartupPacket(). */
+static bool
+is_closed_standby(const char *state, const char *message)
+{
+	return strcmp(state, "57P03") == 0 &&
+	       strstr(message, "Hot standby mode is disabled") != NULL;
 }
 
 static enum err
@@ -35,6 +46,12 @@ login_failed(const struct pgconn *c, struct error *err)
 		if (code == ERR_DB_SESSION_LOST)
 			code = ERR_DB_CONNECT;
 		pgconn_first_line(text, sizeof(text), sentence);
+		if (is_closed_standby(state, message)) {
+			code = ERR_DB_CONFIG;
+			hint = "a standby lets nobody in without hot_standby = on: set it, and restart "
+			       "the server";
+			(void)text_printf(text, sizeof(text), "%s", "hot standby mode is disabled");
+		}
 		(void)error_set(err, code, "log in to PostgreSQL: %s", text);
 	} else if (PQconnectionNeedsPassword(c->pq) == 1) {
 		(void)error_set(err, ERR_DB_AUTH,
@@ -48,6 +65,8 @@ login_failed(const struct pgconn *c, struct error *err)
 	} else {
 		pgconn_first_line(text, sizeof(text), message);
 		(void)error_set(err, ERR_DB_CONNECT, "%s", text);
+		(void)error_hint(err, "check that it runs, and host, port and user in [%s]",
+				 section_of(c));
 	}
 	if (hint != NULL)
 		(void)error_hint(err, "%s (in [%s])", hint, section_of(c));

@@ -113,8 +113,7 @@ look(struct attempt *a, struct error *err)
 		return err->code;
 	group_judge(&a->view);
 	if (a->view.active == SIZE_MAX)
-		return error_set(err, ERR_GROUP_NO_COPY, "group '%s' has no active copy: %s",
-				 c->order->group->name, a->view.why_no_active);
+		return group_no_active(&a->view, err);
 	return OK;
 }
 

@@ -51,14 +51,15 @@ log_copier_lost(struct copier *c, const struct error *err)
 	/* Once for each outage and cause, not for each try. */
 	if (c->lost_ns == 0 || strcmp(c->lost_why, err->msg) != 0)
 		log_copy_say(&c->copy,
-			     "the log copier cannot reach the active copy %s: %s; trying again",
-			     c->peer, err->msg);
+			     "the log copier cannot reach the active copy%s%s: %s; trying again",
+			     c->peer[0] != '\0' ? " " : "", c->peer, err->msg);
 	(void)text_printf(c->lost_why, sizeof(c->lost_why), "%s", err->msg);
 	if (c->lost_ns == 0) {
 		c->lost_ns = clock_boot_ns();
 		eventlog_add(c->order->events, EVENT_LOG_COPIER_LOST, NULL,
-			     "active=%s copy=%s/log-copier error=%s", c->peer,
-			     c->order->group->name, err->msg);
+			     "active=%s copy=%s/log-copier error=%s",
+			     c->peer[0] != '\0' ? c->peer : "unknown", c->order->group->name,
+			     err->msg);
 	}
 	c->again_wait_ms = c->again_wait_ms == 0
 				   ? AGAIN_FIRST_MS
@@ -196,7 +197,10 @@ finish(struct copier *c)
 	eventlog_add(c->order->events, EVENT_LOG_COPIER_STOPPED, NULL, "group=%s to=%s cause=%s",
 		     c->order->group->name, walrange_format_lsn(c->copy.stored, to),
 		     "it was told to");
-	log_copy_say(&c->copy, "stopped; the repository has the logs up to %s", to);
+	if (c->copy.stored != 0)
+		log_copy_say(&c->copy, "stopped; the repository has the logs up to %s", to);
+	else
+		log_copy_say(&c->copy, "stopped; no logs were stored");
 }
 
 int

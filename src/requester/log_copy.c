@@ -77,9 +77,7 @@ log_copy_find_active(struct log_copy *c, struct error *err)
 		return err->code;
 	group_judge(&view);
 	if (view.active >= view.n)
-		r = error_set(err, ERR_GROUP_NO_COPY, "%s",
-			      view.why_no_active[0] != '\0' ? view.why_no_active
-							    : "no copy is active");
+		r = group_no_active(&view, err);
 	else
 		c->active = view.members[view.active].copy;
 	group_view_done(&view);

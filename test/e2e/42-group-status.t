@@ -119,6 +119,17 @@ wait "$foreign"
 check 'no such role: Failed' becomes pg3 Failed 'does not exist' --option group.orders.copy.pg3.user=nobody
 pg_sql "$T/pg1" 'CREATE ROLE plain LOGIN' && group_caught_up
 check 'a role that may see nothing: Failed' becomes pg3 Failed 'GRANT pg_monitor' --option group.orders.copy.pg3.user=plain
+nobody() { # ARG...: as a role that no copy knows
+	hf "$@" --option group.orders.copy.pg1.user=nobody --option group.orders.copy.pg2.user=nobody \
+		--option group.orders.copy.pg3.user=nobody
+}
+nobody backup --group orders
+check 'nobody may log in: the backup fails, and is not repeated' exits 1
+check '... as every copy says' said 'pg3: log in to PostgreSQL: role "nobody" does not exist'
+check '... with the code of the first' said 'code: DB_AUTH'
+check '... and what to do' said 'pg_hba.conf (in [group.orders.copy.pg1])'
+nobody group truncate orders
+check '... and so is letting go of logs' exits 1
 fails 'two copies that are one' 1 'are the same server' group status --option group.orders.copy.pg2.host=10.77.0.1
 
 # ---- the log copier's connection
@@ -164,11 +175,23 @@ check 'and goes on: Healthy' becomes pg3 Healthy
 group_stop pg3
 check 'the server is down: ServiceDown' becomes pg3 ServiceDown
 pg_conf "$T/pg3" hot_standby=off
-group_as pg3 "$PG_BIN/pg_ctl" -D "$T/pg3/data" -l "$T/pg3/log" -W -s start
+group_begins() { group_as "$1" "$PG_BIN/pg_ctl" -D "$T/$1/data" -l "$T/$1/log" -W -s start; }
+group_begins pg3
+check 'a standby that is closed to everybody: Failed' becomes pg3 Failed 'hot standby mode is disabled'
+runs '... in words, too' 0 group status
+check '... with what to do' printed '^  hint: .*hot_standby = on.*\[group.orders.copy.pg3\]'
+group_stop pg3 immediate
+# Without a log it cannot reach the point from which on it may be looked at.
+rm -rf "$T/pg3/data"
+pg_as "$PG_BIN/pg_basebackup" -h "$T/pg1" -p 5432 -U postgres -D "$T/pg3/data" -X none -c fast --no-sync
+group_conf pg3
+pg_as touch "$T/pg3/data/standby.signal"
+group_begins pg3
 check 'a server that takes nobody in yet: Initializing' becomes pg3 Initializing
 group_stop pg3 immediate
-pg_conf "$T/pg3" hot_standby=on
+group_follow pg3 pg1
 group_start pg3
+check 'it has its log: Healthy' becomes pg3 Healthy
 
 # ---- watched
 "$holdfast" group status --watch --interval 100ms --json >watched 2>err &
@@ -197,6 +220,9 @@ at_end 'pg_drop "$T/other"'
 runs 'a copy of another database' 0 group status --json --option "group.orders.copy.pg3.host=$T/other" \
 	--option group.orders.copy.pg3.port=5433 --option group.orders.copy.pg3.user=postgres
 check '... is no copy' no_active 'active copies of different databases'
+fails '... which no waiting mends' 1 'active copies of different databases' backup --group orders --option \
+	"group.orders.copy.pg3.host=$T/other" --option group.orders.copy.pg3.port=5433 --option group.orders.copy.pg3.user=postgres
+check '... but the configuration' said 'have to be of one database'
 
 # ---- logs that are gone
 group_cut pg1 pg3

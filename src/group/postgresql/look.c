@@ -273,9 +273,11 @@ look_copy(const struct group *g, const struct group_copy *c, uint64_t deadline_n
 		r = ask(conn, &limit, g, &f, &own);
 	if (r < 0) {
 		f = (struct copy_facts){.failure = own.code,
-					.starting = strcmp(state, STATE_STARTING) == 0};
+					.starting = own.code == ERR_DB_CONNECT &&
+						    strcmp(state, STATE_STARTING) == 0};
 		(void)text_printf(f.message, sizeof(f.message), "%s", own.msg);
 		text_without_controls(f.message);
+		(void)text_printf(f.hint, sizeof(f.hint), "%s", own.hint);
 	}
 	f.asked_ns = clock_boot_ns() - begun_ns;
 	*ret = f;

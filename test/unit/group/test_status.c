@@ -261,6 +261,60 @@ test_none(void **state)
 }
 
 static void
+silence(struct fixture *f, size_t copy, enum err code, const char *message)
+{
+	f->members[copy].facts = (struct copy_facts){.failure = code, .hint = "mend it"};
+	(void)text_printf(f->members[copy].facts.message, sizeof(f->members[copy].facts.message),
+			  "%s", message);
+	judge(f);
+}
+
+static struct error
+no_active(const struct fixture *f, enum err code)
+{
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(f->v.active, SIZE_MAX);
+	assert_int_equal(group_no_active(&f->v, &err), code);
+	assert_int_equal(err.code, code);
+	return err;
+}
+
+static void
+test_no_active_error(void **state)
+{
+	struct fixture f = healthy();
+	struct error err;
+
+	(void)state;
+	silence(&f, 0, ERR_DB_CONNECT, "refused");
+	err = no_active(&f, ERR_GROUP_NO_COPY);
+	assert_string_equal(err.msg,
+			    "group 'orders' has no active copy: none of the copies that could "
+			    "be asked is active: pg1: refused");
+
+	/* The active one may be any of those that did not answer: one of them may be there again soon. */
+	silence(&f, 1, ERR_DB_AUTH, "wrong password");
+	err = no_active(&f, ERR_GROUP_NO_COPY);
+	assert_non_null(strstr(err.msg, ": pg1: refused; pg2: wrong password"));
+
+	silence(&f, 0, ERR_PERMISSION, "no");
+	err = no_active(&f, ERR_PERMISSION);
+	assert_string_equal(err.hint, "mend it");
+	silence(&f, 0, ERR_WRITER_RETRYABLE, "short of memory");
+	(void)no_active(&f, ERR_GROUP_NO_COPY);
+
+	f = healthy();
+	f.members[1].facts.role = COPY_ROLE_ACTIVE;
+	judge(&f);
+	(void)no_active(&f, ERR_GROUP_NO_COPY);
+	(void)text_printf(f.members[1].facts.identity, sizeof(f.members[1].facts.identity), "78");
+	judge(&f);
+	err = no_active(&f, ERR_CONFIG);
+	assert_non_null(strstr(err.hint, "[group.orders.copy.NAME]"));
+}
+
+static void
 test_lost_slots(void **state)
 {
 	struct fixture f = healthy();
@@ -331,6 +385,7 @@ main(void)
 		cmocka_unit_test(test_timelines),
 		cmocka_unit_test(test_two_active),
 		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_no_active_error),
 		cmocka_unit_test(test_lost_slots),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_names),
