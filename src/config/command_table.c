@@ -408,7 +408,7 @@ const struct command command_table[COMMAND_COUNT] = {
 		.repository = true,
 		.flags = {FLAG_EXPLAIN},
 		.examples = {
-			{"holdfast group truncate orders --explain", "what holds back the logs?"},
+			{"holdfast group truncate orders --explain", "see what holds back the logs"},
 			{"holdfast group truncate orders", "let go of what may go"},
 		},
 	},
@@ -431,7 +431,7 @@ const struct command command_table[COMMAND_COUNT] = {
 			"there will be no copier any more. Where synchronous_standby_names is '*', name the "
 			"standbys instead: the copier confirms only what the repository has, and must not "
 			"be waited for.",
-		.operands = {"GROUP", 1, 1, "a group of the configuration: [group.GROUP]"},
+		.operands = {"GROUP", 1, 1, "A group of the configuration: [group.GROUP]."},
 		.repository = true,
 		.flags = {FLAG_DROP_SLOTS},
 		.examples = {

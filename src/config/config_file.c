@@ -63,7 +63,7 @@ check_line(const char *line, size_t n)
 		return NULL;
 	}
 	if (line[0] == '[' && n > SECTION_BYTES_MAX)
-		return "the section's name is too long";
+		return "the section's name is too long: at most 46 characters";
 	if (line[0] == '[' && memchr(line, ']', n) == NULL)
 		return "neither 'key = value' nor '[section]'";
 	if (line[0] != '[' && line[0] != '#' && line[0] != ';') {

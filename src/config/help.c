@@ -164,6 +164,8 @@ help_option_range(struct buf *b, const struct option_def *o, struct error *err)
 		return buf_printf(b, err, "number%s%s, %" PRIu64 " to %" PRIu64,
 				  o->unit[0] != '\0' ? " of " : "", o->unit, o->min, o->max);
 	case OPTION_TYPE_SIZE:
+		if (o->min == 0 && (o->max == 0 || o->max == UINT64_MAX))
+			return buf_printf(b, err, "size");
 		return buf_printf(b, err, "size, %s to %s", value_format_size(o->min, low),
 				  value_format_size(o->max, high));
 	case OPTION_TYPE_DURATION:

@@ -10,7 +10,7 @@
 #include "group/engine.h"
 #include "group/group.h"
 
-enum { SLOT_NAME_MAX = 63 };
+enum { SLOT_NAME_MAX = 63, WHERE_SIZE = 256, SECTION_SIZE = 128 };
 
 #define MS(n) ((n)*UINT64_C(1000000))
 
@@ -45,6 +45,21 @@ take_text(char **into, const struct setting_view *v, struct error *err)
 }
 
 static int
+take_agent(struct group_copy *c, const struct setting_view *v, struct error *err)
+{
+	static const char *const ways[] = {"unix:", "tls://", "ssh://"};
+
+	for (size_t i = 0; v->n > 0 && i < ARRAY_SIZE(ways); i++)
+		if (strncmp(v->values[0], ways[i], strlen(ways[i])) == 0)
+			return take_text(&c->agent, v, err);
+	if (v->n == 0)
+		return take_text(&c->agent, v, err);
+	error_set(err, ERR_CONFIG, "%s: %s.agent: '%s' does not say where an agent is", v->origin,
+		  v->section, v->values[0]);
+	return error_hint(err, "give unix:PATH, tls://HOST:PORT or ssh://[USER@]HOST");
+}
+
+static int
 take_copy_setting(struct group_copy *c, const struct setting_view *v, struct error *err)
 {
 	const struct {
@@ -60,9 +75,10 @@ take_copy_setting(struct group_copy *c, const struct setting_view *v, struct err
 		{"sslrootcert", &c->sslrootcert},
 		{"sslcert", &c->sslcert},
 		{"sslkey", &c->sslkey},
-		{"agent", &c->agent},
 	};
 
+	if (strcmp(v->key, "agent") == 0)
+		return take_agent(c, v, err);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (strcmp(texts[i].key, v->key) == 0)
 			return take_text(texts[i].into, v, err);
@@ -110,6 +126,20 @@ take_verify(struct group *g, const struct setting_view *v, struct error *err)
 }
 
 static int
+take_slot(struct group *g, const struct setting_view *v, struct error *err)
+{
+	const char *name = v->n > 0 ? v->values[0] : "";
+
+	if (strlen(name) <= SLOT_NAME_MAX &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name))
+		return take_text(&g->slot, v, err);
+	error_set(err, ERR_CONFIG, "%s: %s.slot: '%s' cannot be the name of a slot", v->origin,
+		  v->section, name);
+	return error_hint(err, "take lower-case letters, digits and '_', at most %d",
+			  SLOT_NAME_MAX);
+}
+
+static int
 take_group_setting(struct group *g, const struct setting_view *v, struct error *err)
 {
 	const struct {
@@ -138,7 +168,7 @@ take_group_setting(struct group *g, const struct setting_view *v, struct error *
 	if (strcmp(v->key, "verify") == 0)
 		return take_verify(g, v, err);
 	if (strcmp(v->key, "slot") == 0)
-		return take_text(&g->slot, v, err);
+		return take_slot(g, v, err);
 	return error_set(err, ERR_INTERNAL, "%s.%s is known to the table only", v->section, v->key);
 }
 
@@ -168,9 +198,43 @@ copy_of(struct group *g, const char *name, struct group_copy **ret, struct error
 
 /* What is right by itself may be wrong together. */
 
-static int
-check_copies(const struct group *g, struct error *err)
+/* Somebody looks for it in the file: "FILE:12: " of the last of the section's settings that was given, or of
+ * `key` if that was; "" without any. */
+static const char *
+where(const struct settings *s, const char *section, const char *key, char text[WHERE_SIZE])
 {
+	struct setting_view v;
+
+	text[0] = '\0';
+	for (size_t i = 0; settings_at(s, i, &v); i++)
+		if (v.source != SETTING_DEFAULT && strcmp(v.section, section) == 0 &&
+		    (key == NULL || strcmp(v.key, key) == 0))
+			(void)text_printf(text, WHERE_SIZE, "%s: ", v.origin);
+	return text;
+}
+
+static int
+check_lease(const struct group *g, const struct settings *s, const char *section, struct error *err)
+{
+	static const char *const keys[] = {"context_lease", "heartbeat", "heartbeat_timeout"};
+	char at[WHERE_SIZE] = "";
+
+	if (g->heartbeat_ns + g->heartbeat_timeout_ns < g->context_lease_ns)
+		return OK;
+	for (size_t i = 0; at[0] == '\0' && i < ARRAY_SIZE(keys); i++)
+		(void)where(s, section, keys[i], at);
+	error_set(err, ERR_CONFIG,
+		  "%sgroup.%s: context_lease has to be longer than heartbeat and heartbeat_timeout "
+		  "together",
+		  at, g->name);
+	return error_hint(err, "otherwise a lost connection could never be opened again in time");
+}
+
+static int
+check_copies(const struct group *g, const struct settings *s, struct error *err)
+{
+	char section[SECTION_SIZE], at[WHERE_SIZE];
+
 	if (g->n == 0) {
 		error_set(err, ERR_CONFIG, "group.%s has no copies", g->name);
 		return error_hint(err, "add a section [group.%s.copy.NAME] for each of them",
@@ -179,21 +243,25 @@ check_copies(const struct group *g, struct error *err)
 	for (size_t i = 0; i < g->n; i++) {
 		const struct group_copy *c = &g->copies[i];
 
-		if (c->host == NULL)
-			return error_set(err, ERR_CONFIG, "group.%s.copy.%s.host is not set",
-					 g->name, c->name);
+		(void)text_printf(section, sizeof(section), "group.%s.copy.%s", g->name, c->name);
+		if (c->host == NULL) {
+			error_set(err, ERR_CONFIG, "%sgroup.%s.copy.%s.host is not set",
+				  where(s, section, NULL, at), g->name, c->name);
+			return error_hint(err, "add 'host = ...' to [%s]", section);
+		}
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(g->copies[j].host, c->host) == 0 &&
 			    strcmp(g->copies[j].port, c->port) == 0)
 				return error_set(err, ERR_CONFIG,
-						 "group.%s: '%s' and '%s' are the same server, "
+						 "%sgroup.%s: '%s' and '%s' are the same server, "
 						 "%s port %s",
-						 g->name, g->copies[j].name, c->name, c->host,
-						 c->port);
+						 where(s, section, "host", at), g->name,
+						 g->copies[j].name, c->name, c->host, c->port);
 		if (strcmp(g->copies[0].database, c->database) != 0) {
 			error_set(err, ERR_CONFIG,
-				  "group.%s: '%s' has database %s, but '%s' has %s", g->name,
-				  g->copies[0].name, g->copies[0].database, c->name, c->database);
+				  "%sgroup.%s: '%s' has database %s, but '%s' has %s",
+				  where(s, section, "database", at), g->name, g->copies[0].name,
+				  g->copies[0].database, c->name, c->database);
 			return error_hint(err, "the group's lock is in that database: it has to be "
 					       "the same for all copies");
 		}
@@ -202,28 +270,19 @@ check_copies(const struct group *g, struct error *err)
 }
 
 static int
-check_group(const struct group *g, struct error *err)
+check_group(const struct group *g, const struct settings *s, struct error *err)
 {
+	char section[SECTION_SIZE], at[WHERE_SIZE];
+
+	(void)text_printf(section, sizeof(section), "group.%s", g->name);
 	if (g->engine == NULL) {
-		error_set(err, ERR_CONFIG, "group.%s.engine is not set", g->name);
+		error_set(err, ERR_CONFIG, "%sgroup.%s.engine is not set",
+			  where(s, section, NULL, at), g->name);
 		return error_hint(err, "add 'engine = postgresql' to [group.%s]", g->name);
 	}
-	if (g->heartbeat_ns + g->heartbeat_timeout_ns >= g->context_lease_ns) {
-		error_set(err, ERR_CONFIG,
-			  "group.%s: context_lease has to be longer than heartbeat and "
-			  "heartbeat_timeout together",
-			  g->name);
-		return error_hint(err, "otherwise a lost connection could never be opened again in "
-				       "time");
-	}
-	if (g->slot != NULL &&
-	    (strlen(g->slot) > SLOT_NAME_MAX ||
-	     strspn(g->slot, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(g->slot)))
-		return error_set(err, ERR_CONFIG,
-				 "group.%s.slot '%s': lower-case letters, digits and '_', at most "
-				 "%d",
-				 g->name, g->slot, SLOT_NAME_MAX);
-	return check_copies(g, err);
+	if (check_lease(g, s, section, err) < 0)
+		return err->code;
+	return check_copies(g, s, err);
 }
 
 static int
@@ -264,7 +323,7 @@ read_group(const struct settings *s, const char *name, struct group **ret, struc
 			  name);
 		return error_hint(err, "add it, with 'engine = postgresql' in it");
 	}
-	int r = check_group(g, err);
+	int r = check_group(g, s, err);
 	if (r == OK)
 		*ret = STEAL_PTR(g);
 	return r;

@@ -111,17 +111,24 @@ test_refused(void **state)
 	refused("", "there is no group 'orders' in the configuration", "[group.orders]");
 	refused("[group.other]\nengine = postgresql\n[group.third]\nengine = postgresql\n",
 		"there is no group 'orders'", "there is: other, third");
-	refused("[group.orders]\nprefer = active\n" COPY, "engine is not set", "postgresql");
+	/* Where it stands in the file, also of what is wrong with several settings together. */
+	refused("[group.orders]\nprefer = active\n" COPY,
+		"x.conf:2: group.orders.engine is not set", "postgresql");
 	refused(ENGINE, "has no copies", "copy.NAME");
 	refused(COPY, "there is no section [group.orders]", "engine");
-	refused(ENGINE "[group.orders.copy.pg1]\nport = 5432\n", "copy.pg1.host is not set", "");
-	refused(ENGINE COPY "[group.orders.copy.pg2]\nhost = a\n", "'pg1' and 'pg2' are the same",
-		"");
+	refused(ENGINE "[group.orders.copy.pg1]\nport = 5432\n",
+		"x.conf:4: group.orders.copy.pg1.host is not set", "[group.orders.copy.pg1]");
+	refused(ENGINE COPY "[group.orders.copy.pg2]\nhost = a\n",
+		"x.conf:6: group.orders: 'pg1' and 'pg2' are the same", "");
 	refused(ENGINE COPY "[group.orders.copy.pg2]\nhost = b\ndatabase = c\n",
-		"'pg1' has database postgres, but 'pg2' has c", "lock");
-	refused(ENGINE "context_lease = 4500ms\n" COPY, "context_lease has to be longer",
-		"in time");
-	refused(ENGINE "slot = Orders\n" COPY, "slot 'Orders'", "");
+		"x.conf:7: group.orders: 'pg1' has database postgres, but 'pg2' has c", "lock");
+	refused(ENGINE "context_lease = 4500ms\n" COPY,
+		"x.conf:3: group.orders: context_lease has to be longer", "in time");
+	refused(ENGINE "heartbeat = 9m\n" COPY, "x.conf:3: group.orders: context_lease", "");
+	refused(ENGINE "slot = Orders\n" COPY, "x.conf:3: group.orders.slot: 'Orders'",
+		"lower-case");
+	refused(ENGINE COPY "agent = http://a\n",
+		"x.conf:5: group.orders.copy.pg1.agent: 'http://a'", "ssh://[USER@]HOST");
 }
 
 static void
