@@ -166,6 +166,8 @@ report_text(const struct cli *cli, const struct restore_result *r, const char *t
 			  "start the server on %s: it recovers, stops there, and takes up "
 			  "work",
 			  target);
+	} else if (invocation_has(cli->inv, FLAG_TARGET_END)) {
+		out_text("To its own end: the repository has no logs that go on from there\n");
 	}
 }
 

@@ -236,14 +236,15 @@ tell(const struct run *run, enum err code, const char *cause)
 	const struct truncation_order *o = run->order;
 	const struct truncate_plan *plan = &run->result.plan;
 	const struct group_member *active = active_of(run);
-	char from[ENGINE_POSITION_MAX] = "-", to[ENGINE_POSITION_MAX];
+	char from[ENGINE_POSITION_MAX] = "", to[ENGINE_POSITION_MAX];
 	const char *copy = active != NULL ? active->copy->name : "-";
 
 	if (run->result.moved) {
 		if (plan->before != 0)
 			(void)run->group->engine->position_text(plan->before, from);
 		eventlog_add(o->events, EVENT_LOGS_TRUNCATED, o->job,
-			     "group=%s active=%s from=%s to=%s", run->group->name, copy, from,
+			     "group=%s active=%s%s%s to=%s", run->group->name, copy,
+			     from[0] != '\0' ? " from=" : "", from,
 			     run->group->engine->position_text(plan->to, to));
 		return;
 	}

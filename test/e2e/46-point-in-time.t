@@ -178,6 +178,10 @@ hf --config "$T/conf" backup --writer postgresql --json
 check 'the second backup' exits 0
 SECOND_BASE=$(value 'last.point')
 SECOND_STEP=$STEP
+hf --config "$T/conf" restore --target-end --to "$T/alone"
+check 'no logs go on from the newest backup' printed "^Restored ${SECOND_BASE:0:8} "
+check '... so it is as of its own end, and that is said' printed '^To its own end: the repository has no logs'
+rm -rf "$T/alone"
 steps "$A" 8
 pg_sql "$A" "SELECT pg_create_restore_point('twice')" >/dev/null
 pg_sql "$A" "SELECT pg_create_restore_point('twice')" >/dev/null

@@ -221,6 +221,7 @@ check_rights(const struct cluster *cl, const struct dialect *d, struct pgconn *c
 				d->start_name, d->stop_name, role);
 	if (rc < 0 || cure.n == 0)
 		return rc;
+	((char *)cure.p)[cure.n - 2] = '\0'; /* the last "; " */
 	(void)error_set(err, ERR_PERMISSION, "the role %s may not back up this cluster", role);
 	/* Rights on functions are each database's own. */
 	return error_hint(err, "as a superuser, in database %s: %s", PQgetvalue(r, 0, 3),
