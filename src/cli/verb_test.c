@@ -422,7 +422,8 @@ take_flags(struct test *t, struct error *err)
 	}
 	if (hold_for != NULL && value_parse_duration(hold_for, &t->hold_s, err) < 0) {
 		err->code = ERR_USAGE;
-		return error_prefix(err, "--hold");
+		(void)error_prefix(err, "--hold");
+		return error_hint(err, "see 'holdfast help test'");
 	}
 	if (type != NULL) {
 		enum backup_type found;

@@ -10,10 +10,21 @@
 
 #include "config/command.h"
 
+/* The values of a flag that has only some; NULL: any. */
+static const char *const *
+choices_of(const struct flag *f)
+{
+	const struct option_def *o = f->option != OPTION_NONE ? option_of(f->option) : NULL;
+
+	return o != NULL && o->type == OPTION_TYPE_CHOICE ? o->choices : NULL;
+}
+
 /* What a flag's value is, by what the table calls it. */
 static const char *
 value_kind(const struct flag *f)
 {
+	if (choices_of(f) != NULL)
+		return "choice";
 	if (strcmp(f->value, "FILE") == 0)
 		return "file";
 	if (strcmp(f->value, "DIR") == 0 || strcmp(f->value, "REPO") == 0)
@@ -29,6 +40,26 @@ named_before(enum flag_id id)
 		if (strcmp(command_flag((enum flag_id)other)->name, command_flag(id)->name) == 0)
 			return true;
 	return false;
+}
+
+static int
+put_choices(struct buf *b, struct error *err)
+{
+	int r = OK;
+
+	for (int id = FLAG_NONE + 1; r == OK && id < FLAG_COUNT; id++) {
+		const struct flag *f = command_flag((enum flag_id)id);
+		const char *const *choices = choices_of(f);
+
+		if (f->kind == FLAG_SWITCH || choices == NULL || named_before((enum flag_id)id))
+			continue;
+		r = buf_printf(b, err, "\t--%s)\n\t\tCOMPREPLY=($(compgen -W \"", f->name);
+		for (size_t i = 0; r == OK && choices[i] != NULL; i++)
+			r = buf_printf(b, err, "%s%s", i > 0 ? " " : "", choices[i]);
+		if (r == OK)
+			r = buf_printf(b, err, "\" -- \"$cur\"))\n\t\treturn\n\t\t;;\n");
+	}
+	return r;
 }
 
 static int
@@ -58,6 +89,8 @@ put_values(struct buf *b, struct error *err)
 		if (r == OK)
 			r = buf_printf(b, err, ")\n\t\t%s\n\t\treturn\n\t\t;;\n", kinds[k][1]);
 	}
+	if (r == OK)
+		r = put_choices(b, err);
 	return r == OK ? buf_printf(b, err, "\tesac\n") : r;
 }
 
@@ -141,7 +174,7 @@ completion_bash(struct buf *b, struct error *err)
 		"_holdfast()\n"
 		"{\n"
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-		"\tlocal command='' words='' flags='' i\n"
+		"\tlocal command='' words='' flags='' paths='' i\n"
 		"\n");
 
 	if (r == OK)
@@ -163,12 +196,23 @@ completion_bash(struct buf *b, struct error *err)
 		r = buf_printf(b, err, "\" ;;\n");
 	if (r == OK)
 		r = put_groups(b, err);
+	if (r == OK)
+		r = buf_printf(b, err, "\t\"help\") words=\"errors settings ");
+	if (r == OK)
+		r = put_words(b, NULL, err);
+	if (r == OK)
+		r = buf_printf(b, err, "\" ;;\n");
+	if (r == OK)
+		r = buf_printf(b, err, "\tesac\n\tcase $command in\n");
 	for (int id = COMMAND_NONE + 1; r == OK && (c = command_of((enum command_id)id)); id++) {
+		const char *name = c->operands.name;
+		bool paths = name != NULL && strncmp(name, "PATH", 4) == 0;
+
 		r = buf_printf(b, err, "\t\"%s\"|\"%s \"*) flags=\"", c->name, c->name);
 		if (r == OK)
 			r = put_flags(b, c, err);
 		if (r == OK)
-			r = buf_printf(b, err, "\" ;;\n");
+			r = buf_printf(b, err, "\"%s ;;\n", paths ? " paths=yes" : "");
 	}
 	return r == OK ? buf_printf(b, err,
 				    "\tesac\n"
@@ -176,7 +220,7 @@ completion_bash(struct buf *b, struct error *err)
 				    "\t\tCOMPREPLY=($(compgen -W \"$flags\" -- \"$cur\"))\n"
 				    "\telif [[ -n $words ]]; then\n"
 				    "\t\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-				    "\telse\n"
+				    "\telif [[ -n $paths ]]; then\n"
 				    "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
 				    "\t\tcompopt -o filenames\n"
 				    "\tfi\n"

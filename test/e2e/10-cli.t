@@ -299,4 +299,23 @@ else
 fi
 runs 'and the next backup works' 0 backup many
 
+# --- completion
+"$holdfast" help --completion bash >completion
+completes() { # ERE WORD...: the candidates for the last word, in a line
+	want=$1
+	shift
+	# shellcheck disable=SC2016 # for that shell
+	bash -c '. ./completion && shift && compopt() { :; } && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) &&
+		_holdfast && echo "${COMPREPLY[*]}"' - - "$@" >out 2>err
+	printed "$want"
+}
+check 'completion: commands' completes '^init backup .* help$' holdfast ''
+check '... their second words' completes '^status truncate$' holdfast group ''
+check '... flags' completes '^--target-time .*--target-timeline$' holdfast restore --target
+check '... flags of a command that has second words, too' completes '^--listen' holdfast agent --
+check '... values, where there are only some' completes '^application$' holdfast backup --require ap
+check '... commands to be helped with' completes '^errors settings init backup ' holdfast help ''
+check '... files, where paths are taken' completes '(^| )completion( |$)' holdfast backup compl
+check '... and no files where none are' completes '^$' holdfast explain ''
+
 done_testing
