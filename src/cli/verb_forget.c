@@ -5,12 +5,14 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/losses.h"
 #include "cli/out.h"
 #include "cli/points.h"
 #include "cli/pruning.h"
 #include "cli/repository.h"
 #include "cli/show.h"
 #include "requester/forget.h"
+#include "requester/log_chain.h"
 
 static struct retention_rules
 rules_of(const struct settings *s)
@@ -41,6 +43,30 @@ forget_one(const struct cli *cli, struct repo *repo, const struct point *p, stru
 	return OK;
 }
 
+/* Without the other restore points nobody can say what is lost with logs, or with a backup that logs follow. */
+static int
+check_losses(const struct cli *cli, struct repo *repo, const struct point_list *named,
+	     struct error *err)
+{
+	CLEAN(point_list_done) struct point_list all = {0};
+	struct log_base base;
+	char identity[32];
+	bool matters = false;
+
+	for (size_t i = 0; i < named->n; i++)
+		matters = matters || point_is_log(named->points[i]) ||
+			  log_base_of(named->points[i], &base, identity) > 0;
+	if (!matters)
+		return OK;
+	if (point_list_read(repo, &all, err) < 0) {
+		if (!invocation_has(cli->inv, FLAG_FORCE))
+			return error_prefix(err, "what would be lost is not known");
+		*err = (struct error)ERROR_INIT;
+		return OK;
+	}
+	return losses_check(cli, &all, named, err);
+}
+
 /* The restore points named: all of them must exist before the first one goes. */
 static int
 forget_named(const struct cli *cli, struct repo *repo, struct error *err)
@@ -53,6 +79,8 @@ forget_named(const struct cli *cli, struct repo *repo, struct error *err)
 		return error_no_memory(err);
 	for (; named.n < n && r == OK; named.n += r == OK)
 		r = point_resolve(repo, cli->inv->operands[named.n], &named.points[named.n], err);
+	if (r == OK)
+		r = check_losses(cli, repo, &named, err);
 	for (size_t i = 0; i < named.n && r == OK; i++)
 		r = forget_one(cli, repo, named.points[i], err);
 	point_list_done(&named);

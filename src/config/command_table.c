@@ -163,13 +163,15 @@ const struct command command_table[COMMAND_COUNT] = {
 		.text = "Removes the restore points given, or all that no --keep rule keeps. Rules "
 			"apply to each host, and to each set of paths and writers on it, separately. "
 			"Logs of a database are kept for as long as a backup is kept that is older than "
-			"their end. Space is given back by 'holdfast prune'.",
+			"their end; where logs are named that backups need which stay, it says which "
+			"moments would be lost, and does nothing without --force. Space is given back by "
+			"'holdfast prune'.",
 		.operands = {"POINT...", 0, UINT_MAX, "Restore points to remove; without any, the "
 						      "rules decide."},
 		.repository = true,
 		.flags = {FLAG_KEEP_LAST, FLAG_KEEP_DAILY, FLAG_KEEP_WEEKLY, FLAG_KEEP_MONTHLY,
 			  FLAG_KEEP_YEARLY, FLAG_KEEP_WITHIN, FLAG_WITH_TAG, FLAG_WITH_HOST, FLAG_DRY_RUN,
-			  FLAG_PRUNE, FLAG_GRACE, FLAG_ALLOW_EMPTY},
+			  FLAG_FORCE, FLAG_PRUNE, FLAG_GRACE, FLAG_ALLOW_EMPTY},
 		.examples = {
 			{"holdfast forget -r /srv/backup --keep-daily 7 --keep-weekly 5 --dry-run",
 			 "what would go"},

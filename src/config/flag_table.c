@@ -145,6 +145,8 @@ const struct flag flag_table[FLAG_COUNT] = {
 			      "keep what is at most DURATION older than the newest"},
 	[FLAG_DRY_RUN] = {"dry-run", 'n', FLAG_SWITCH, NULL, OPTION_NONE,
 			  "say what would be done, and do nothing"},
+	[FLAG_FORCE] = {"force", 0, FLAG_SWITCH, NULL, OPTION_NONE,
+			"forget logs, too, that backups need which stay"},
 	[FLAG_PRUNE] = {"prune", 0, FLAG_SWITCH, NULL, OPTION_NONE, "run 'prune' afterwards"},
 	[FLAG_GRACE] = {"grace", 0, FLAG_VALUE, "DURATION", OPTION_PRUNE_GRACE,
 			"time between marking data as unused and deleting it"},

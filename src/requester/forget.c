@@ -38,10 +38,10 @@ same_series(const struct point *a, const struct point *b)
 	return true;
 }
 
-/* The position at which the oldest backup of this database that is kept may end its recovery; 0: none is
- * kept. */
+/* From where on the oldest backup of this database that is kept needs logs; 0: none is kept. (An image ends later
+ * than the logs that it has itself.) */
 static uint64_t
-oldest_stop(const struct point_list *list, const unsigned *decided, const char *identity)
+oldest_held(const struct point_list *list, const unsigned *decided, const char *identity)
 {
 	uint64_t oldest = 0;
 
@@ -50,23 +50,39 @@ oldest_stop(const struct point_list *list, const unsigned *decided, const char *
 		char its[32];
 
 		if (decided[i] != 0 && log_base_of(list->points[i], &b, its) > 0 &&
-		    strcmp(its, identity) == 0 && (oldest == 0 || b.stop < oldest))
-			oldest = b.stop;
+		    strcmp(its, identity) == 0 && (oldest == 0 || b.held < oldest))
+			oldest = b.held;
 	}
 	return oldest;
+}
+
+/* Did logs of this database follow that were begun later? Then nobody goes on with an open one: its copier was
+ * killed, and another took over. */
+static bool
+were_left(const struct point_list *list, size_t i, const char *identity)
+{
+	struct log_point later;
+	struct error ignored = ERROR_INIT;
+
+	for (size_t k = i + 1; k < list->n; k++)
+		if (log_point_of(list->points[k], NULL, &later, &ignored) > 0 &&
+		    strcmp(later.identity, identity) == 0)
+			return true;
+	return false;
 }
 
 /* What cannot be understood stays; and what the log copier still goes on with. Without any backup all logs
  * stay: one may just be on its way into the repository. */
 static bool
-logs_are_needed(const struct point_list *list, const unsigned *decided, const struct point *p)
+logs_are_needed(const struct point_list *list, const unsigned *decided, size_t i)
 {
 	struct log_point logs;
 	struct error ignored = ERROR_INIT;
 
-	if (log_point_of(p, NULL, &logs, &ignored) <= 0 || !logs.closed)
+	if (log_point_of(list->points[i], NULL, &logs, &ignored) <= 0 ||
+	    (!logs.closed && !were_left(list, i, logs.identity)))
 		return true;
-	uint64_t oldest = oldest_stop(list, decided, logs.identity);
+	uint64_t oldest = oldest_held(list, decided, logs.identity);
 	return oldest == 0 || logs.to > oldest;
 }
 
@@ -107,7 +123,7 @@ forget_decide(const struct point_list *list, const struct forget_filter *filter,
 	}
 	for (size_t i = 0; i < list->n; i++)
 		if (point_is_log(list->points[i]) && decided[i] == 0 &&
-		    logs_are_needed(list, decided, list->points[i]))
+		    logs_are_needed(list, decided, i))
 			decided[i] = FORGET_LOGS_NEEDED;
 	*ret = STEAL_PTR(decided);
 	return OK;

@@ -187,6 +187,9 @@ test_logs(void **state)
 	expect(ps, &(struct forget_filter){.host = "c"}, "-f-k---");
 	/* Who is not looked at is kept. */
 	expect(ps, &(struct forget_filter){.host = "group:g"}, "f-k-kkk");
+	/* An open one that others followed is nobody's any more. */
+	add_logs(ps, 8, "77", "0/400000", "0/500000", true);
+	expect(ps, &(struct forget_filter){0}, "fffkkkfk");
 	/* What nobody can read is not thrown away. */
 	json_object_del(json_object_get(ps->all[0].json, "logs"), "to");
 	assert_int_equal(forget_decide(&ps->list, &(struct forget_filter){0},
@@ -194,6 +197,25 @@ test_logs(void **state)
 			 OK);
 	assert_int_equal(reasons[0], FORGET_LOGS_NEEDED);
 	free(reasons);
+}
+
+/* An image has less of the log itself than it needs to become consistent: what is between stays. */
+static void
+test_logs_of_an_image(void **state)
+{
+	struct points *ps = *state;
+
+	for (size_t i = 0; i < ps->list.n; i++)
+		if (ps->all[i].n_roots > 0 && ps->all[i].roots[0].component != NULL)
+			assert_int_equal(json_object_set_new(ps->all[i].roots[0].component,
+							     "held_lsn", json_string("0/280000")),
+					 0);
+	/* Only the second one's is below its stop: the first's makes no sense, and it is no base. */
+	expect(ps, &(struct forget_filter){0}, "ffkkkkk");
+	assert_int_equal(json_object_set_new(ps->all[3].roots[0].component, "held_lsn",
+					     json_string("0/180000")),
+			 0);
+	expect(ps, &(struct forget_filter){0}, "kfkkkkk");
 }
 
 int
@@ -204,6 +226,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_filters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_previous, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_logs, setup_logs, teardown),
+		cmocka_unit_test_setup_teardown(test_logs_of_an_image, setup_logs, teardown),
 	};
 
 	return cmocka_run_group_tests_name("forget", tests, NULL, NULL);

@@ -11,110 +11,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/json.h"
-
-enum { POINTS_MAX = 16, SEGMENT = 1 << 20 };
-
-#define MB(n) ((uint64_t)(n) << 20)
-
-struct scene {
-	struct point_list list;
-	struct point all[POINTS_MAX];
-	struct point *order[POINTS_MAX];
-	struct point_root roots[POINTS_MAX];
-};
-
-static const char *
-lsn(uint64_t position)
-{
-	static char text[8][24];
-	static unsigned next;
-	char *t = text[next++ % 8];
-
-	(void)snprintf(t, 24, "%X/%X", (unsigned)(position >> 32), (unsigned)position);
-	return t;
-}
-
-static struct point *
-add(struct scene *s, const char *host, const char *root)
-{
-	struct point *p = &s->all[s->list.n];
-
-	p->start_ns = (1000 + s->list.n) * NS_PER_S;
-	p->host = (char *)(uintptr_t)host;
-	(void)snprintf(p->id_text, sizeof(p->id_text), "%c%c%c%c%c%c%c%c", 'a' + (int)s->list.n,
-		       '0', '0', '0', '0', '0', '0', '0');
-	p->json = json_object();
-	p->n_roots = 1;
-	p->roots = &s->roots[s->list.n];
-	p->roots[0].name = (char *)(uintptr_t)root;
-	s->order[s->list.n++] = p;
-	s->list.points = s->order;
-	return p;
-}
-
-static struct point *
-base(struct scene *s, const char *identity, unsigned timeline, uint64_t start, uint64_t stop,
-     unsigned time_s)
-{
-	struct point *p = add(s, "db1", "postgresql");
-
-	p->roots[0].component = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:i, s:I}", "writer", "postgresql", "system_identifier",
-		identity, "start_lsn", lsn(start), "held_lsn", lsn(stop), "stop_lsn", lsn(stop),
-		"timeline", (int)timeline, "stop_time", (json_int_t)(time_s * NS_PER_S));
-	assert_int_equal(json_object_set_new(p->json, "component", p->roots[0].component), 0);
-	return p;
-}
-
-/* switch_at 0: all of it on `timeline`; else it came from the one before at that position. */
-static struct point *
-logs(struct scene *s, const char *group, const char *identity, unsigned timeline, uint64_t from,
-     uint64_t to, unsigned from_s, unsigned to_s, uint64_t switch_at)
-{
-	struct point *p = add(s, group, LOG_ROOT);
-	static struct log_point l;
-
-	l = (struct log_point){
-		.engine = "postgresql",
-		.segment_bytes = SEGMENT,
-		.timeline = timeline,
-		.from = from,
-		.to = to,
-		.from_time_ns = from_s * NS_PER_S,
-		.to_time_ns = to_s * NS_PER_S,
-		.closed = true,
-	};
-	(void)snprintf(l.identity, sizeof(l.identity), "%s", identity);
-	if (switch_at != 0)
-		l.history[l.n_history++] = (struct log_history){timeline - 1, from};
-	l.history[l.n_history++] = (struct log_history){timeline,
-							switch_at != 0 ? switch_at : from};
-	assert_int_equal(json_object_set_new(p->json, "type", json_string("log")), 0);
-	assert_int_equal(json_object_set_new(p->json, "logs", log_point_json(&l)), 0);
-	return p;
-}
+#include "requester/logscene.h"
 
 static int
-setup(void **state)
-{
-	*state = calloc(1, sizeof(struct scene));
-	return *state != NULL ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	struct scene *s = *state;
-
-	for (size_t i = 0; i < s->list.n; i++)
-		json_decref(s->all[i].json);
-	free(s);
-	return 0;
-}
-
-static int
-read_chain(struct scene *s, const char *group, const char *identity, unsigned timeline,
+read_chain(struct logscene *s, const char *group, const char *identity, unsigned timeline,
 	   struct log_chain *c, struct error *err)
 {
 	const struct log_wish wish = {group, identity, timeline};
@@ -141,17 +41,17 @@ chosen(const struct log_chain *c, uint64_t end, const struct point *only)
 static void
 one_line(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0};
 	struct error err;
 	struct log_span spans[4];
 
-	base(s, "7", 1, MB(2) + 40, MB(3) + 100, 10); /* a */
-	logs(s, "group:g", "7", 1, MB(1), MB(5) + 7, 5, 20, 0); /* b */
-	const struct point *second = base(s, "7", 1, MB(5), MB(6) + 100, 30); /* c */
-	logs(s, "group:g", "7", 1, MB(5), MB(8), 20, 40, 0); /* d */
-	logs(s, "group:g", "7", 1, MB(7), MB(9), 40, 50, 0); /* e: overlaps */
-	base(s, "8", 1, MB(5), MB(6) + 200, 31); /* of another database */
+	logscene_base(s, "7", 1, MB(2) + 40, MB(3) + 100, 10); /* a */
+	logscene_logs(s, "group:g", "7", 1, MB(1), MB(5) + 7, 5, 20, 0); /* b */
+	const struct point *second = logscene_base(s, "7", 1, MB(5), MB(6) + 100, 30); /* c */
+	logscene_logs(s, "group:g", "7", 1, MB(5), MB(8), 20, 40, 0); /* d */
+	logscene_logs(s, "group:g", "7", 1, MB(7), MB(9), 40, 50, 0); /* e: overlaps */
+	logscene_base(s, "8", 1, MB(5), MB(6) + 200, 31); /* of another database */
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
 	assert_string_equal(c.identity, "7");
 	assert_string_equal(c.group, "group:g");
@@ -188,16 +88,16 @@ one_line(void **state)
 static void
 with_a_gap(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0};
 	struct error err;
 	struct log_span spans[4];
 	char text[200];
 
-	base(s, "7", 1, MB(2), MB(3), 10); /* a */
-	logs(s, "group:g", "7", 1, MB(2), MB(5), 5, 20, 0);
-	logs(s, "group:g", "7", 1, MB(6), MB(9), 25, 50, 0);
-	base(s, "7", 1, MB(7), MB(8), 40); /* d */
+	logscene_base(s, "7", 1, MB(2), MB(3), 10); /* a */
+	logscene_logs(s, "group:g", "7", 1, MB(2), MB(5), 5, 20, 0);
+	logscene_logs(s, "group:g", "7", 1, MB(6), MB(9), 25, 50, 0);
+	logscene_base(s, "7", 1, MB(7), MB(8), 40); /* d */
 	assert_int_equal(read_chain(s, "g", NULL, 0, &c, &err), OK);
 	assert_int_equal(chosen(&c, MB(5), NULL), 'a');
 	assert_int_equal(chosen(&c, MB(5) + 1, NULL), '-');
@@ -215,23 +115,23 @@ with_a_gap(void **state)
 static void
 image(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0};
 	struct error err;
-	struct point *p = base(s, "7", 1, MB(2), MB(3), 10);
+	struct point *p = logscene_base(s, "7", 1, MB(2), MB(3), 10);
 
 	assert_int_equal(json_object_set_new(p->roots[0].component, "held_lsn",
-					     json_string(lsn(MB(2) + 500))),
+					     json_string(logscene_lsn(MB(2) + 500))),
 			 0);
-	logs(s, "group:g", "7", 1, MB(2), MB(4), 5, 20, 0);
+	logscene_logs(s, "group:g", "7", 1, MB(2), MB(4), 5, 20, 0);
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
 	assert_int_equal(c.bases[0].held, MB(2) + 500);
 	assert_int_equal(chosen(&c, MB(3), NULL), 'a');
 	log_chain_done(&c);
 	/* Logs that begin behind what it has. */
-	assert_int_equal(
-		json_object_set_new(p->roots[0].component, "held_lsn", json_string(lsn(MB(2) - 1))),
-		0);
+	assert_int_equal(json_object_set_new(p->roots[0].component, "held_lsn",
+					     json_string(logscene_lsn(MB(2) - 1))),
+			 0);
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
 	assert_int_equal(c.n_bases, 0); /* contradicts itself */
 }
@@ -242,15 +142,15 @@ image(void **state)
 static void
 timelines(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0}, old = {0}, none = {0};
 	struct error err;
 
-	base(s, "7", 1, MB(2), MB(3), 10); /* a */
-	logs(s, "group:g", "7", 1, MB(1), MB(6), 5, 20, 0); /* b */
-	base(s, "7", 1, MB(5) + 200, MB(5) + 300, 15); /* c: of the part that was lost */
-	logs(s, "group:g", "7", 2, MB(5), MB(7), 20, 30, MB(5) + 100); /* d */
-	base(s, "7", 2, MB(6), MB(6) + 9, 25); /* e */
+	logscene_base(s, "7", 1, MB(2), MB(3), 10); /* a */
+	logscene_logs(s, "group:g", "7", 1, MB(1), MB(6), 5, 20, 0); /* b */
+	logscene_base(s, "7", 1, MB(5) + 200, MB(5) + 300, 15); /* c: of the part that was lost */
+	logscene_logs(s, "group:g", "7", 2, MB(5), MB(7), 20, 30, MB(5) + 100); /* d */
+	logscene_base(s, "7", 2, MB(6), MB(6) + 9, 25); /* e */
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
 	assert_int_equal(c.timeline, 2);
 	assert_int_equal(c.n_path, 2);
@@ -273,13 +173,13 @@ timelines(void **state)
 static void
 whose(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0};
 	struct error err;
 
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), ERR_LOG_GAP);
-	logs(s, "group:g", "7", 1, MB(1), MB(6), 5, 20, 0);
-	logs(s, "group:h", "8", 1, MB(1), MB(6), 5, 20, 0);
+	logscene_logs(s, "group:g", "7", 1, MB(1), MB(6), 5, 20, 0);
+	logscene_logs(s, "group:h", "8", 1, MB(1), MB(6), 5, 20, 0);
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), ERR_AMBIGUOUS);
 	assert_non_null(strstr(err.msg, "group:g"));
 	assert_non_null(strstr(err.msg, "group:h"));
@@ -291,7 +191,7 @@ whose(void **state)
 	assert_string_equal(c.group, "group:g");
 	log_chain_done(&c);
 	/* The group was built anew. */
-	logs(s, "group:g", "9", 1, MB(1), MB(6), 5, 20, 0);
+	logscene_logs(s, "group:g", "9", 1, MB(1), MB(6), 5, 20, 0);
 	assert_int_equal(read_chain(s, "g", NULL, 0, &c, &err), OK);
 	assert_string_equal(c.identity, "9");
 }
@@ -300,16 +200,16 @@ whose(void **state)
 static void
 no_base(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	struct log_base b;
 	char identity[32];
-	struct point *p = base(s, "7", 1, MB(2), MB(3), 10);
+	struct point *p = logscene_base(s, "7", 1, MB(2), MB(3), 10);
 
 	assert_int_equal(log_base_of(p, &b, identity), 1);
 	assert_int_equal(b.start, MB(2));
 	assert_int_equal(json_object_del(p->roots[0].component, "stop_lsn"), 0);
 	assert_int_equal(log_base_of(p, &b, identity), 0);
-	assert_int_equal(log_base_of(add(s, "db1", ""), &b, identity), 0);
+	assert_int_equal(log_base_of(logscene_add(s, "db1", ""), &b, identity), 0);
 }
 
 /* As log_plan_switch() says it: the old active copy may have ended with a file (archive_timeout, pg_switch_wal()), or
@@ -317,13 +217,13 @@ no_base(void **state)
 static void
 promotion_between_two_files(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0};
 	struct error err;
 
-	base(s, "7", 1, MB(2) + 40, MB(3) + 100, 10); /* a */
-	logs(s, "group:g", "7", 1, MB(1), MB(5), 5, 20, 0);
-	logs(s, "group:g", "7", 2, MB(5), MB(8), 20, 40, MB(5));
+	logscene_base(s, "7", 1, MB(2) + 40, MB(3) + 100, 10); /* a */
+	logscene_logs(s, "group:g", "7", 1, MB(1), MB(5), 5, 20, 0);
+	logscene_logs(s, "group:g", "7", 2, MB(5), MB(8), 20, 40, MB(5));
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
 	assert_int_equal(c.timeline, 2);
 	assert_int_equal(c.n_path, 2);
@@ -334,14 +234,14 @@ promotion_between_two_files(void **state)
 static void
 promotion_far_back(void **state)
 {
-	struct scene *s = *state;
+	struct logscene *s = *state;
 	CLEAN(log_chain_done) struct log_chain c = {0};
 	struct error err;
 
-	base(s, "7", 1, MB(1) + 40, MB(2) + 100, 10); /* a */
-	logs(s, "group:g", "7", 1, MB(1), MB(5), 5, 20, 0);
-	logs(s, "group:g", "7", 1, MB(5), MB(6), 20, 25, 0);
-	logs(s, "group:g", "7", 2, MB(3), MB(8), 25, 40, MB(3));
+	logscene_base(s, "7", 1, MB(1) + 40, MB(2) + 100, 10); /* a */
+	logscene_logs(s, "group:g", "7", 1, MB(1), MB(5), 5, 20, 0);
+	logscene_logs(s, "group:g", "7", 1, MB(5), MB(6), 20, 25, 0);
+	logscene_logs(s, "group:g", "7", 2, MB(3), MB(8), 25, 40, MB(3));
 	assert_int_equal(read_chain(s, NULL, NULL, 0, &c, &err), OK);
 	assert_int_equal(c.n_path, 2);
 	assert_int_equal(log_chain_reach(&c, MB(2) + 100), MB(8));
@@ -352,14 +252,16 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(one_line, setup, teardown),
-		cmocka_unit_test_setup_teardown(with_a_gap, setup, teardown),
-		cmocka_unit_test_setup_teardown(image, setup, teardown),
-		cmocka_unit_test_setup_teardown(timelines, setup, teardown),
-		cmocka_unit_test_setup_teardown(promotion_between_two_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(promotion_far_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(whose, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_base, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_line, logscene_setup, logscene_teardown),
+		cmocka_unit_test_setup_teardown(with_a_gap, logscene_setup, logscene_teardown),
+		cmocka_unit_test_setup_teardown(image, logscene_setup, logscene_teardown),
+		cmocka_unit_test_setup_teardown(timelines, logscene_setup, logscene_teardown),
+		cmocka_unit_test_setup_teardown(promotion_between_two_files, logscene_setup,
+						logscene_teardown),
+		cmocka_unit_test_setup_teardown(promotion_far_back, logscene_setup,
+						logscene_teardown),
+		cmocka_unit_test_setup_teardown(whose, logscene_setup, logscene_teardown),
+		cmocka_unit_test_setup_teardown(no_base, logscene_setup, logscene_teardown),
 	};
 
 	return cmocka_run_group_tests_name("log_chain", tests, NULL, NULL);
