@@ -34,6 +34,9 @@ struct log_slot {
 	bool exists, active, lost;
 	uint64_t position; /* logs from here on are kept; 0: none yet */
 	char user[128]; /* active: who */
+	uint64_t user_s; /* active: since how long */
+	/* By slot_make(): it is a new one; and it was there, but had been invalidated. */
+	bool made, was_lost;
 };
 
 /* A moment: every commit that was answered before `time_ns` lies before `end`. */
@@ -49,7 +52,7 @@ enum log_piece_kind {
 	LOG_PIECE_END, /* this timeline is complete: it goes on as another */
 };
 
-struct log_piece {
+struct log_source_piece {
 	enum log_piece_kind kind;
 	uint64_t position; /* DATA */
 	struct slice data; /* DATA: until the next call */
@@ -85,7 +88,7 @@ struct log_source_ops {
 	 */
 	int (*start)(struct log_source *s, const char *slot, uint32_t timeline, uint64_t position,
 		     uint64_t deadline_ns, struct error *err);
-	int (*read)(struct log_source *s, uint64_t deadline_ns, struct log_piece *ret,
+	int (*read)(struct log_source *s, uint64_t deadline_ns, struct log_source_piece *ret,
 		    struct error *err);
 	/* Up to `received` it is here, up to `durable` it is safe (0: nothing; the slot stays). ask: have
 	 * the server answer. */

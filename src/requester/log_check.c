@@ -14,6 +14,7 @@
 #include "repo/read.h"
 #include "repo/tree.h"
 #include "requester/log_chain.h"
+#include "requester/log_names.h"
 #include "requester/log_stream.h"
 
 enum { NODE_HOLD = 4 << 20, MESSAGE_MAX = 512 };
@@ -69,12 +70,47 @@ check_files(struct checking *k, const struct log_chain *c, uint64_t from, uint64
 	return 1;
 }
 
+/* The names that the records give. */
+struct named {
+	struct log_names names;
+	bool too_many;
+};
+
+static void
+named_done(struct named *n)
+{
+	log_names_done(&n->names);
+}
+
 static int
 on_record(void *arg, const struct walwalk_record *r)
 {
-	(void)arg;
-	(void)r;
+	struct named *n = arg;
+
+	if (r->kind == WALWALK_RESTORE_POINT && !n->too_many &&
+	    !log_names_add(&n->names, r->name, r->lsn, r->end, r->time_ns))
+		n->too_many = true;
 	return 0;
+}
+
+/* A list that lacks one would have it said that nobody gave that name. */
+static int
+check_names(struct checking *k, const struct point *p, const struct named *n, struct error *err)
+{
+	CLEAN(log_names_done) struct log_names listed = {0};
+	bool same;
+
+	if (log_names_of(p, &listed, err) < 0)
+		return err->code;
+	same = listed.n == n->names.n && !n->too_many;
+	for (size_t i = 0; same && i < listed.n; i++) {
+		const struct log_name *a = &listed.all[i], *b = &n->names.all[i];
+
+		same = a->lsn == b->lsn && a->end == b->end && strcmp(a->name, b->name) == 0;
+	}
+	if (listed.known && !same)
+		problem(k, p, "its list of named restore points is not what its logs have");
+	return OK;
 }
 
 static int
@@ -90,12 +126,13 @@ check_records(struct checking *k, const struct log_chain *c, uint64_t from, uint
 	      struct error *err)
 {
 	CLEAN(walwalk_freep) struct walwalk *w = NULL;
+	CLEAN(named_done) struct named named = {0};
 	char at[WALRANGE_LSN_LEN + 1], identity[24], message[MESSAGE_MAX];
 	uint64_t end;
 
 	if (from % c->segment_bytes != 0 || from == to)
 		return OK;
-	if (walwalk_new(from, c->segment_bytes, on_record, NULL, &w, err) < 0 ||
+	if (walwalk_new(from, c->segment_bytes, on_record, &named, &w, err) < 0 ||
 	    log_stream(c, k->reader, from, k->o->progress, on_bytes, w, &end, err) < 0)
 		return err->code;
 	(void)snprintf(identity, sizeof(identity), "%" PRIu64, walwalk_identity(w));
@@ -105,6 +142,9 @@ check_records(struct checking *k, const struct log_chain *c, uint64_t from, uint
 		problem(k, c->pieces[0].point, message);
 	} else if (walwalk_identity(w) != 0 && strcmp(identity, c->identity) != 0) {
 		problem(k, c->pieces[0].point, "the log is that of another database");
+	} else {
+		(void)walwalk_finish(w);
+		return check_names(k, c->pieces[0].point, &named, err);
 	}
 	return OK;
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "group/engine.h"
 #include "postgresql/walrange.h"
 #include "requester/log_copier_internal.h"
@@ -18,6 +19,7 @@ enum {
 	STEP_MS = 200,
 	AGAIN_FIRST_MS = 500, /* the first wait before the connection is tried again; it doubles */
 	AGAIN_MAX_MS = 10000,
+	BUSY_LIMIT_S = 10, /* another copier may just be ending */
 	STOP_WAIT_S = 5,
 	DROP_LIMIT_S = 5,
 };
@@ -44,17 +46,39 @@ remember_peer(struct copier *c)
 				  a->port != NULL ? a->port : "5432");
 }
 
+/* One that never streamed does not stay to wait for another one's end: whoever started it by mistake is to know. */
+static void
+note_busy(struct copier *c, const struct error *err)
+{
+	if (err->code != ERR_GROUP_BUSY) {
+		c->busy_ns = 0;
+		return;
+	}
+	if (c->busy_ns == 0)
+		c->busy_ns = clock_boot_ns();
+	if (!c->was_ready && clock_boot_ns() - c->busy_ns >= BUSY_LIMIT_S * NS_PER_S) {
+		c->refused = true;
+		c->refusal = *err;
+	}
+}
+
 void
 log_copier_lost(struct copier *c, const struct error *err)
 {
+	bool busy = err->code == ERR_GROUP_BUSY, was_busy = c->busy_ns != 0;
+
 	remember_peer(c);
+	note_busy(c, err);
 	/* Once for each outage and cause, not for each try. */
-	if (c->lost_ns == 0 || strcmp(c->lost_why, err->msg) != 0)
+	if (busy && !was_busy)
+		log_copy_say(&c->copy, "%s; waiting until it ends", err->msg);
+	else if (!busy && (c->lost_ns == 0 || strcmp(c->lost_why, err->msg) != 0))
 		log_copy_say(&c->copy,
 			     "the log copier cannot reach the active copy%s%s: %s; trying again",
 			     c->peer[0] != '\0' ? " " : "", c->peer, err->msg);
 	(void)text_printf(c->lost_why, sizeof(c->lost_why), "%s", err->msg);
-	if (c->lost_ns == 0) {
+	/* Where another one is at work nothing is wrong with the way to the server. */
+	if (c->lost_ns == 0 && (!busy || c->was_ready)) {
 		c->lost_ns = clock_boot_ns();
 		eventlog_add(c->order->events, EVENT_LOG_COPIER_LOST, NULL,
 			     "active=%s copy=%s/log-copier error=%s",
@@ -97,7 +121,7 @@ connection_made(struct copier *c)
 	log_copy_say(&c->copy, "copying the logs of %s from %s, timeline %" PRIu32 ", at %s",
 		     c->order->group->name, c->peer, c->copy.spool.range.timeline, at);
 	c->said = true;
-	c->lost_ns = 0;
+	c->lost_ns = c->busy_ns = 0;
 	c->again_wait_ms = 0;
 	if (!c->was_ready && c->order->ready != NULL)
 		c->order->ready(c->order->ready_arg);
@@ -207,10 +231,14 @@ int
 log_copier_run(const struct log_copier_order *order, struct error *err)
 {
 	struct copier c = {.order = order};
+	uint8_t id[UUID_SIZE];
 
 	(void)text_printf(c.application, sizeof(c.application), "holdfast log copier %s by %s",
 			  order->group->name, order->holder);
 	text_without_controls(c.application);
+	if (crypto_random(id, sizeof(id), err) < 0)
+		return err->code;
+	uuid_text(id, c.id);
 	c.copy_order = (struct log_copy_order){
 		.repo = order->repo,
 		.group = order->group,
@@ -218,6 +246,8 @@ log_copier_run(const struct log_copier_order *order, struct error *err)
 		.write = order->write,
 		.events = order->events,
 		.application = c.application,
+		.copier = c.id,
+		.holder = order->holder,
 		.by_slot = true,
 		.say = order->say,
 		.say_arg = order->say_arg,
@@ -227,11 +257,14 @@ log_copier_run(const struct log_copier_order *order, struct error *err)
 	};
 	if (log_copy_open(&c.copy_order, &c.copy, err) < 0)
 		return err->code;
-	while (!stopping(&c))
+	while (!stopping(&c) && !c.refused)
 		round_of(&c);
-	finish(&c);
+	if (c.refused)
+		*err = c.refusal;
+	else
+		finish(&c);
 	log_copy_close(&c.copy);
-	return OK;
+	return c.refused ? (int)err->code : OK;
 }
 
 int

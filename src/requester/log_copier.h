@@ -40,8 +40,9 @@ struct log_copier_order {
 	const _Atomic bool *stop;
 };
 
-/* Until *stop; then what there is is stored. Fails only for what no repetition mends: wrong settings, another
- * copier of this group on this machine. */
+/* Until *stop; then what there is is stored. Fails only for what no repetition mends: wrong settings; another
+ * copier of this group, on this machine or on any other: ERR_BUSY, ERR_GROUP_BUSY. One that has streamed once waits if
+ * another took its place meanwhile. */
 CHECKED int log_copier_run(const struct log_copier_order *order, struct error *err);
 
 /* There will be no copier of the group any more: drop its slots, on every copy, so that nobody keeps logs for

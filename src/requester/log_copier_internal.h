@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "base/uuid.h"
 #include "requester/log_copier.h"
 #include "requester/log_copy.h"
 
@@ -30,6 +31,7 @@ struct copier {
 	struct log_copy_order copy_order;
 	struct log_copy copy;
 	char application[100];
+	char id[UUID_TEXT_SIZE];
 	char peer[200]; /* the active copy, for events: it outlives the connection */
 	struct storing storing;
 	uint64_t due_ns; /* when to store next; boot clock */
@@ -40,6 +42,9 @@ struct copier {
 	struct log_mark mark;
 	uint64_t lost_ns; /* since when there is no connection; 0: there is one */
 	char lost_why[sizeof(((struct error *)NULL)->msg)];
+	uint64_t busy_ns; /* since when another copier is in the way; 0: none is */
+	bool refused; /* for too long, and we have never streamed: `refusal` */
+	struct error refusal;
 	bool look_again; /* who the active copy is: another one takes itself for it */
 	bool said; /* that it streams: once for each connection, when something came by it */
 	bool was_ready;

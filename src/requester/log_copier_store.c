@@ -167,6 +167,9 @@ log_copier_take_result(struct copier *c, struct error *err)
 	s->running = false;
 	if (s->r < 0) {
 		log_copier_note_failure(c, &s->err);
+		/* Another copier was at it: plan anew, from what the repository has now. */
+		if (s->r == ERR_GROUP_BUSY)
+			c->look_again = true;
 	} else {
 		if (c->store_failed)
 			log_copy_say(&c->copy, "logs are stored again, up to %s",

@@ -92,11 +92,15 @@ hold_logs(struct log_copy *c, struct error *err)
 	if (c->ops->slot_make(c->source, c->slot, log_copy_soon(), &slot, err) < 0)
 		return err->code;
 	c->slot_position = slot.position;
+	c->slot_made = slot.made;
+	c->slot_was_lost = slot.was_lost;
 	if (slot.active && c->order->by_slot) {
-		(void)error_set(err, ERR_GROUP_BUSY, "the slot '%s' is in use by '%s'", c->slot,
-				slot.user);
-		return error_hint(err,
-				  "another log copier of this group runs there: one is enough");
+		(void)error_set(err, ERR_GROUP_BUSY,
+				"'%s' copies the logs of this group, for %" PRIu64
+				" s now: it uses the slot '%s' on %s",
+				slot.user, slot.user_s, c->slot, c->active->name);
+		return error_hint(err, "one log copier for a group is enough: stop that one, or "
+				       "let it be");
 	}
 	return OK;
 }
@@ -109,6 +113,7 @@ connect_to_active(struct log_copy *c, struct error *err)
 			 &c->source, err) < 0 ||
 	    hold_logs(c, err) < 0 || log_copy_plan(c, err) < 0)
 		return err->code;
+	log_copy_tell_of_slot(c);
 	return log_copy_start(c, err);
 }
 
@@ -166,7 +171,7 @@ ask_if_quiet(struct log_copy *c, struct error *err)
 }
 
 static int
-take(struct log_copy *c, const struct log_piece *piece, struct error *err)
+take(struct log_copy *c, const struct log_source_piece *piece, struct error *err)
 {
 	switch (piece->kind) {
 	case LOG_PIECE_NONE:
@@ -199,7 +204,7 @@ int
 log_copy_step(struct log_copy *c, uint64_t deadline_ns, struct error *err)
 {
 	uint64_t beat_ns = clock_boot_ns() + c->order->group->heartbeat_ns;
-	struct log_piece piece;
+	struct log_source_piece piece;
 	int r = c->ops->read(c->source, MIN(deadline_ns, beat_ns), &piece, err);
 
 	if (r == OK)

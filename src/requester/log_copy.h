@@ -34,6 +34,9 @@ struct log_copy_order {
 	struct eventlog *events;
 	const char *job;
 	const char *application; /* shown in the server */
+	/* A log copier: its id, of this process alone, and its host, for others who look into the repository.
+	 * NULL: what is stored is of a LOG backup. */
+	const char *copier, *holder;
 	bool by_slot; /* stream by the copier's slot, and move it; else it is only seen to that a slot holds logs */
 	void (*say)(void *arg, const char *text); /* may be NULL */
 	void *say_arg;
@@ -53,6 +56,10 @@ struct log_copy {
 	const struct group_copy *active; /* where the source is */
 	char slot[LOG_SLOT_NAME_MAX];
 	uint64_t slot_position; /* the slot is never moved back before it */
+	bool slot_made, slot_was_lost; /* just now: see struct log_slot */
+	bool was_copied; /* a copier has stored logs of the active copy's own timeline */
+	/* What other copiers had stored last when the plan was made: more of theirs means that one is at work. */
+	uint64_t others_ns;
 	uint64_t stored; /* durable in the repository up to here; 0 not known */
 	uint64_t stored_ns; /* commits answered before that are in the repository; 0 not known */
 	bool gone; /* the server does not have the logs that follow: start() deals with it */
@@ -89,18 +96,23 @@ CHECKED int log_copy_mark(struct log_copy *c, struct log_mark *ret, struct error
 
 /* A store in three parts, so that the middle one may run in another thread while the log goes on. */
 struct log_copy_store {
+	const struct log_source_ops *ops;
 	struct log_stage stage;
 	struct log_point logs;
+	struct log_names names; /* of a closed one */
 	uint64_t start_ns;
 	struct log_store_order order; /* its pointers lead into the copy and to this */
 	struct object_id replaces;
 	struct blob_id tree;
+	uint64_t others_ns;
 	struct log_stored stored;
 };
 /* `close`: no later one replaces it. The struct must not move afterwards. */
 CHECKED int log_copy_stage(struct log_copy *c, bool close, struct log_copy_store *ret,
 			   struct error *err);
-CHECKED int log_copy_store(struct log_copy_store *s, struct error *err); /* any thread */
+/* From any thread. ERR_GROUP_BUSY: another copier has stored logs of this database since the plan was made; then
+ * nothing was stored, and it needs another plan. */
+CHECKED int log_copy_store(struct log_copy_store *s, struct error *err);
 /* It went well: note it; */
 void log_copy_note(struct log_copy *c, const struct log_copy_store *s);
 /* and also begin the next range if it was closed. */

@@ -104,6 +104,14 @@ make_plan(struct log_copy *c, struct error *err)
 	c->has_open = plan.replaces;
 	c->has_tree = plan.newest != NULL;
 	c->stored = c->stored_ns = 0;
+	c->was_copied = plan.newest != NULL && plan.newest->copier[0] != '\0' &&
+			plan.newest->logs.timeline == c->ops->facts(c->source)->timeline;
+	if (c->order->copier != NULL) {
+		const struct log_known *other = log_known_of_others(
+			&known, c->ops->facts(c->source)->identity, c->order->copier);
+
+		c->others_ns = other != NULL ? other->end_ns : 0;
+	}
 	if (plan.newest != NULL) {
 		c->open_id = plan.newest->id;
 		c->tree = plan.newest->tree;
@@ -138,6 +146,22 @@ log_copy_plan(struct log_copy *c, struct error *err)
 		return OK;
 	}
 	return r;
+}
+
+void
+log_copy_tell_of_slot(const struct log_copy *c)
+{
+	const char *why = c->slot_was_lost ? "the server had invalidated it"
+					   : "it was not there any more";
+
+	/* One that was never there, as on a copy that was promoted, is none that was lost. */
+	if (!c->order->by_slot || !c->slot_made || (!c->slot_was_lost && !c->was_copied))
+		return;
+	log_copy_say(c, "the slot '%s' on %s had to be made anew: %s", c->slot, c->active->name,
+		     why);
+	eventlog_add(c->order->events, EVENT_LOG_SLOT_LOST, c->order->job,
+		     "group=%s active=%s slot=%s cause=%s", c->order->group->name, c->active->name,
+		     c->slot, why);
 }
 
 /* Timelines. */
@@ -242,6 +266,21 @@ gap(struct log_copy *c, struct error *err)
 	return OK;
 }
 
+/* A copy that was left behind by a promotion, or restored from an old backup. */
+static enum err
+is_behind(struct log_copy *c, struct error *err)
+{
+	(void)error_set(err, ERR_BACKUP_TYPE,
+			"%s is behind the logs in the repository: it is on timeline %" PRIu32
+			", they are on %" PRIu32,
+			c->active->name, c->ops->facts(c->source)->timeline,
+			c->spool.range.timeline);
+	return error_hint(err,
+			  "if it was promoted by mistake, stop it; if the database was restored, "
+			  "give the group another name, or make a full backup into another "
+			  "repository");
+}
+
 /* The server does not know our place. Was its timeline forked off before it? */
 static int
 forked(struct log_copy *c, struct error *err)
@@ -253,7 +292,9 @@ forked(struct log_copy *c, struct error *err)
 	uint32_t next = own;
 	int r;
 
-	if (own <= ours) {
+	if (own < ours)
+		return is_behind(c, err);
+	if (own == ours) {
 		(void)error_set(err, ERR_BACKUP_TYPE,
 				"%s is behind the logs in the repository, as if it had been "
 				"restored: %s",
@@ -281,6 +322,8 @@ log_copy_start(struct log_copy *c, struct error *err)
 
 	/* Twice at most: after a gap or a fork it begins at a place that is there. */
 	for (int try = 0;; try++) {
+		if (c->ops->facts(c->source)->timeline < r->timeline)
+			return is_behind(c, err);
 		if (r->timeline > 1 && check_history(c, r->timeline, err) < 0)
 			return err->code;
 		if (c->ops->start(c->source, slot, r->timeline, c->spool.written, log_copy_soon(),

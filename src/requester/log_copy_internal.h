@@ -10,6 +10,8 @@
 
 /* Find out with which range to go on, and have the spool so. */
 CHECKED int log_copy_plan(struct log_copy *c, struct error *err);
+/* Was the slot that held the logs we go on with gone? For who looks for the reason of a gap. */
+void log_copy_tell_of_slot(const struct log_copy *c);
 /* Stream from where the spool ends; past gaps and forks, if it has to be. */
 CHECKED int log_copy_start(struct log_copy *c, struct error *err);
 /* End the range, and begin one of timeline `next`, which forked off from ours at `fork`. */

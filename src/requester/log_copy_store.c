@@ -33,11 +33,13 @@ log_copy_stage(struct log_copy *c, bool close, struct log_copy_store *ret, struc
 	spool->range.to_time_ns = c->covered_ns;
 	if (log_spool_sync(spool, err) < 0 || log_spool_stage(spool, &ret->stage, err) < 0)
 		return err->code;
+	ret->ops = c->ops;
 	ret->logs = spool->range;
 	ret->logs.closed = close;
 	ret->start_ns = spool->opened_ns;
 	ret->replaces = c->open_id;
 	ret->tree = c->tree;
+	ret->others_ns = c->others_ns;
 	c->progress = (struct progress){0};
 	ret->order = (struct log_store_order){
 		.repo = c->order->repo,
@@ -49,15 +51,46 @@ log_copy_stage(struct log_copy *c, bool close, struct log_copy_store *ret, struc
 		.n_tags = c->order->n_tags,
 		.tags = c->order->tags,
 		.progress = &c->progress,
+		.copier = c->order->copier,
+		.holder = c->order->holder,
 		.replaces = c->has_open ? &ret->replaces : NULL,
 		.previous = c->has_tree ? &ret->tree : NULL,
 	};
 	return OK;
 }
 
+/* Whoever lost its slot for a while, or streams from another copy that takes itself for the active one, does not know
+ * of the other otherwise: each would go on with a chain of its own. */
+static int
+check_alone(const struct log_copy_store *s, struct error *err)
+{
+	CLEAN(log_known_done) struct log_known_list known = {0};
+	const struct log_known *other;
+	char at[32];
+
+	if (s->order.copier == NULL)
+		return OK;
+	if (log_known_read(s->order.repo, s->order.group, &known, err) < 0)
+		return err->code;
+	other = log_known_of_others(&known, s->logs.identity, s->order.copier);
+	if (other == NULL || other->end_ns <= s->others_ns)
+		return OK;
+	(void)error_set(err, ERR_GROUP_BUSY,
+			"another log copier, on '%s', stored logs of this group at %s, of timeline "
+			"%" PRIu32,
+			other->holder, clock_format_utc(other->end_ns, at), other->logs.timeline);
+	return error_hint(err, "one log copier for a group is enough: stop one of them");
+}
+
 int
 log_copy_store(struct log_copy_store *s, struct error *err)
 {
+	if (check_alone(s, err) < 0)
+		return err->code;
+	/* An open one is replaced before long. */
+	if (s->logs.closed)
+		log_names_find(&s->stage, s->ops, &s->logs, &s->names);
+	s->order.names = &s->names;
 	return log_store(&s->order, &s->stored, err);
 }
 
@@ -96,4 +129,5 @@ void
 log_copy_store_done(struct log_copy_store *s)
 {
 	log_stage_done(&s->stage);
+	log_names_done(&s->names);
 }

@@ -16,11 +16,22 @@ log_known_done(struct log_known_list *l)
 	*l = (struct log_known_list){0};
 }
 
+/* Only to be shown and compared: what is missing or strange is "". */
+static void
+take_text(const json_t *j, const char *key, char *text, size_t size)
+{
+	const char *value = json_string_value(json_object_get(j, key));
+
+	(void)text_printf(text, size, "%s", value != NULL ? value : "");
+	text_without_controls(text);
+}
+
 static int
 add_known(struct log_known_list *l, const struct point *p, const char *group, struct error *err)
 {
 	struct log_known *k = &l->points[l->n];
 	const struct point_root *root = point_find_root(p, LOG_ROOT);
+	const json_t *copier = json_object_get(json_object_get(p->json, "logs"), "copier");
 	int r = log_point_of(p, group, &k->logs, err);
 
 	if (r <= 0)
@@ -30,6 +41,8 @@ add_known(struct log_known_list *l, const struct point *p, const char *group, st
 	k->id = p->id;
 	k->tree = root->tree;
 	k->end_ns = p->end_ns;
+	take_text(copier, "id", k->copier, sizeof(k->copier));
+	take_text(copier, "host", k->holder, sizeof(k->holder));
 	l->n++;
 	return OK;
 }
@@ -57,6 +70,18 @@ log_known_read(struct repo *repo, const char *group, struct log_known_list *ret,
 	return OK;
 }
 
+/* A timeline that was left may have been copied for some time yet, by somebody who did not know. On one timeline the
+ * last one counts: a later one may end at an earlier position. */
+static bool
+is_newer(const struct log_known *a, const struct log_known *b)
+{
+	if (a->logs.timeline != b->logs.timeline)
+		return a->logs.timeline > b->logs.timeline;
+	if (a->end_ns != b->end_ns)
+		return a->end_ns > b->end_ns;
+	return a->logs.to > b->logs.to;
+}
+
 const struct log_known *
 log_known_newest(const struct log_known_list *l, const char *engine, const char *identity)
 {
@@ -67,9 +92,24 @@ log_known_newest(const struct log_known_list *l, const char *engine, const char 
 
 		if (strcmp(k->logs.engine, engine) != 0 || strcmp(k->logs.identity, identity) != 0)
 			continue;
-		/* After a fork a later point may end at an earlier position. */
-		if (newest == NULL || k->end_ns > newest->end_ns ||
-		    (k->end_ns == newest->end_ns && k->logs.to > newest->logs.to))
+		if (newest == NULL || is_newer(k, newest))
+			newest = k;
+	}
+	return newest;
+}
+
+const struct log_known *
+log_known_of_others(const struct log_known_list *l, const char *identity, const char *copier)
+{
+	const struct log_known *newest = NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct log_known *k = &l->points[i];
+
+		if (k->copier[0] == '\0' || strcmp(k->copier, copier) == 0 ||
+		    strcmp(k->logs.identity, identity) != 0)
+			continue;
+		if (newest == NULL || k->end_ns > newest->end_ns)
 			newest = k;
 	}
 	return newest;

@@ -13,12 +13,16 @@
 #include "repo/repo.h"
 #include "requester/log_point.h"
 
+enum { LOG_COPIER_ID_MAX = 40 };
+
 /* A restore point of logs. */
 struct log_known {
 	struct log_point logs;
 	struct object_id id;
 	struct blob_id tree;
 	uint64_t end_ns; /* when it was stored */
+	/* By which log copier, and on which host it ran; both "": by none, or by one of an earlier version. */
+	char copier[LOG_COPIER_ID_MAX], holder[LOG_HOST_MAX];
 };
 
 struct log_known_list {
@@ -29,9 +33,12 @@ struct log_known_list {
 CHECKED int log_known_read(struct repo *repo, const char *group, struct log_known_list *ret,
 			   struct error *err);
 void log_known_done(struct log_known_list *l); /* for CLEAN(), too */
-/* The one that was stored last of this database; NULL: there is none. */
+/* The one that was stored last of this database's newest timeline; NULL: there is none. */
 const struct log_known *log_known_newest(const struct log_known_list *l, const char *engine,
 					 const char *identity);
+/* The one of this database that another copier than `copier` stored last; NULL: there is none. */
+const struct log_known *log_known_of_others(const struct log_known_list *l, const char *identity,
+					    const char *copier);
 /* Is `p` an open point that `q` has replaced, and only for a crash was not removed? */
 bool log_known_superfluous(const struct log_known *p, const struct log_known *q);
 

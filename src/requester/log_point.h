@@ -5,7 +5,8 @@
  *
  *	"type": "log", "host": "group:NAME", "roots": [{"name": "logs", ...}],
  *	"logs": {"engine", "identity", "segment_bytes", "timeline", "from", "to", "from_time", "to_time",
- *		 "closed", "history": [{"timeline", "from"}, ...]}
+ *		 "closed", "history": [{"timeline", "from"}, ...], "names"?: log_names.h,
+ *		 "copier"?: {"id", "host"}}: log_plan.h
  *
  * The root's tree is a folder of log files as the server names them, and of timeline history files. All log
  * files are of `timeline`, but those of earlier ones that `history` names; of the last one only what is before `to`

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "postgresql/walrange.h"
 #include "postgresql/walwalk.h"
+#include "requester/log_names.h"
 #include "requester/log_stream.h"
 
 #define MARGIN_NS (60 * NS_PER_S)
@@ -28,25 +29,41 @@ struct search {
 	bool found;
 	struct walwalk_record record;
 	uint64_t last_commit_ns;
+	/* Names: everything before `covered` was looked at; those from `until` on are another's business (0: none
+	 * are). */
+	uint64_t covered, until;
 	unsigned n_named;
 	uint64_t other_lsn; /* of the same name, before */
 	char names[200]; /* of others */
 };
 
 static void
-note_name(struct search *s, const struct walwalk_record *r)
+note_name(struct search *s, const char *name, uint64_t lsn, uint64_t end)
 {
 	size_t n = strlen(s->names);
 
-	if (strcmp(r->name, s->target->name) == 0) {
+	if (end <= s->covered)
+		return;
+	if (strcmp(name, s->target->name) == 0) {
 		if (s->n_named++ > 0)
 			s->other_lsn = s->record.lsn;
-		s->record = *r;
+		s->record.lsn = lsn;
+		s->record.end = end;
 		s->found = true;
 	} else if (sizeof(s->names) - n > 8) {
 		(void)text_printf(s->names + n, sizeof(s->names) - n, "%s'%s'", n > 0 ? ", " : "",
-				  r->name);
+				  name);
 	}
+}
+
+static int
+on_name(struct search *s, const struct walwalk_record *r)
+{
+	if (s->until != 0 && r->lsn >= s->until)
+		return 1;
+	if (r->kind == WALWALK_RESTORE_POINT)
+		note_name(s, r->name, r->lsn, r->end);
+	return 0; /* another may follow */
 }
 
 static int
@@ -63,9 +80,7 @@ on_record(void *arg, const struct walwalk_record *r)
 		s->found = r->lsn >= s->target->lsn;
 		break;
 	case LOG_TARGET_NAME:
-		if (r->kind == WALWALK_RESTORE_POINT)
-			note_name(s, r);
-		return 0; /* another may follow */
+		return on_name(s, r);
 	case LOG_TARGET_NONE:
 	case LOG_TARGET_END:
 		break;
@@ -197,11 +212,29 @@ try_time(struct search *s, const struct log_piece *p, struct log_stop *stop, str
 	return 1;
 }
 
+/* How far the logs lead from the newest backup before that time; false: there is none. */
+static bool
+missing_from(const struct search *s, uint64_t time_ns, char at[WALRANGE_LSN_LEN + 1])
+{
+	const struct log_base *best = NULL;
+
+	for (size_t i = 0; i < s->c->n_bases; i++) {
+		const struct log_base *b = &s->c->bases[i];
+
+		if (b->stop_time_ns <= time_ns && (s->only == NULL || s->only == b->point))
+			best = b;
+	}
+	if (best == NULL)
+		return false;
+	walrange_format_lsn(log_chain_reach(s->c, best->held), at);
+	return true;
+}
+
 static int
 find_time(struct search *s, struct log_stop *stop, struct error *err)
 {
 	uint64_t time_ns = s->target->time_ns;
-	char text[32], what[80];
+	char text[32], at[WALRANGE_LSN_LEN + 1], what[200];
 	int rc = 0;
 
 	if (time_ns <= newest_time(s->c))
@@ -212,8 +245,16 @@ find_time(struct search *s, struct log_stop *stop, struct error *err)
 	}
 	if (rc != 0)
 		return rc < 0 ? rc : OK;
-	(void)text_printf(what, sizeof(what), "everything until %s",
-			  clock_format_utc(time_ns, text));
+	/* Later logs are there, but none of the backups leads to them. */
+	if (time_ns <= newest_time(s->c) && missing_from(s, time_ns, at))
+		(void)text_printf(
+			what, sizeof(what),
+			"everything until %s: they are missing from %s on, and no backup was "
+			"made behind that",
+			clock_format_utc(time_ns, text), at);
+	else
+		(void)text_printf(what, sizeof(what), "everything until %s",
+				  clock_format_utc(time_ns, text));
 	return not_covered(s, what, err);
 }
 
@@ -237,22 +278,63 @@ find_lsn(struct search *s, struct log_stop *stop, struct error *err)
 	return OK;
 }
 
+/* The names in logs of which they were not written down, up to `until`. It begins early enough for a record that only
+ * ends in them. */
+static int
+read_names(struct search *s, const struct log_piece *p, uint64_t until, struct error *err)
+{
+	uint64_t at = MAX(p->from, s->covered), end;
+
+	if (at > LOG_NAME_SPAN && log_chain_piece(s->c, at - LOG_NAME_SPAN) != NULL)
+		at -= LOG_NAME_SPAN;
+	s->until = until;
+	return read_from(s, at, &end, err);
+}
+
+/* Those that are written down. One that begins before the point's first file, and ended only when the point before was
+ * closed, is in neither list. */
+static int
+take_names(struct search *s, const struct log_piece *p, const struct log_names *names,
+	   struct error *err)
+{
+	struct log_point logs;
+	int rc = log_point_of(p->point, NULL, &logs, err);
+
+	if (rc >= 0 && p->from <= s->covered && s->covered < logs.from + LOG_NAME_SPAN)
+		rc = read_names(s, p, logs.from, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < names->n; i++)
+		if (names->all[i].lsn >= p->from && names->all[i].end <= p->to)
+			note_name(s, names->all[i].name, names->all[i].lsn, names->all[i].end);
+	return OK;
+}
+
+static int
+names_of(struct search *s, const struct log_piece *p, struct error *err)
+{
+	CLEAN(log_names_done) struct log_names names = {0};
+
+	if (log_names_of(p->point, &names, err) < 0)
+		return err->code;
+	return names.known ? take_names(s, p, &names, err) : read_names(s, p, p->to, err);
+}
+
 /* All that any backup could be followed by: a name may have been given twice. */
 static int
 find_name(struct search *s, struct log_stop *stop, struct error *err)
 {
-	uint64_t position = s->c->n_bases > 0 ? s->c->bases[0].held : 0;
 	char a[WALRANGE_LSN_LEN + 1], b[WALRANGE_LSN_LEN + 1];
 
+	s->covered = s->c->n_bases > 0 ? s->c->bases[0].held : 0;
 	for (size_t i = 0; i < s->c->n_pieces; i++) {
-		uint64_t end;
+		const struct log_piece *p = &s->c->pieces[i];
 
-		if (s->c->pieces[i].to <= position)
+		if (p->to <= s->covered)
 			continue;
-		int rc = read_from(s, MAX(position, s->c->pieces[i].from), &end, err);
-		if (rc < 0)
-			return rc;
-		position = MAX(end, s->c->pieces[i].to);
+		if (names_of(s, p, err) < 0)
+			return err->code;
+		s->covered = p->to;
 	}
 	if (!s->found) {
 		(void)error_set(err, ERR_NOT_FOUND, "the logs have no restore point named '%s'",

@@ -179,8 +179,11 @@ belongs(const struct log_spool *s, const char *name)
 	return strlen(name) == strlen(own) && strncmp(name, own, 8) == 0 && strcmp(name, own) >= 0;
 }
 
+/* Calls it for each name in the spool, until one fails. */
 static int
-remove_others(struct log_spool *s, bool keep, struct error *err)
+each_name(struct log_spool *s,
+	  int (*each)(struct log_spool *s, const char *name, void *arg, struct error *err),
+	  void *arg, struct error *err)
 {
 	int fd = openat(s->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -190,16 +193,24 @@ remove_others(struct log_spool *s, bool keep, struct error *err)
 		fd_close(&fd);
 		return error_sys(err, ERR_IO, "read '%s'", s->path);
 	}
-	for (struct dirent *e; r == OK && (e = readdir(d)) != NULL;) {
-		if (e->d_name[0] == '.' || strcmp(e->d_name, LOCK_FILE) == 0 ||
-		    strcmp(e->d_name, STATE_FILE) == 0 || strcmp(e->d_name, STAGE_DIR) == 0 ||
-		    strcmp(e->d_name, ASK_FILE) == 0 || (keep && belongs(s, e->d_name)))
-			continue;
-		if (unlinkat(s->dirfd, e->d_name, 0) < 0 && errno != ENOENT)
-			r = error_sys(err, ERR_IO, "remove '%s/%s'", s->path, e->d_name);
-	}
+	for (struct dirent *e; r == OK && (e = readdir(d)) != NULL;)
+		if (e->d_name[0] != '.')
+			r = each(s, e->d_name, arg, err);
 	(void)closedir(d);
 	return r;
+}
+
+/* Unless it is of the range, and those are to be kept. */
+static int
+remove_other(struct log_spool *s, const char *name, void *keep, struct error *err)
+{
+	if (strcmp(name, LOCK_FILE) == 0 || strcmp(name, STATE_FILE) == 0 ||
+	    strcmp(name, STAGE_DIR) == 0 || strcmp(name, ASK_FILE) == 0 ||
+	    (*(bool *)keep && belongs(s, name)))
+		return OK;
+	if (unlinkat(s->dirfd, name, 0) < 0 && errno != ENOENT)
+		return error_sys(err, ERR_IO, "remove '%s/%s'", s->path, name);
+	return OK;
 }
 
 int
@@ -220,7 +231,7 @@ log_spool_begin(struct log_spool *s, const struct log_point *range, uint64_t ope
 	/* First it is said, then done: what is there beyond the state does no harm. */
 	if (log_spool_save(s, err) < 0)
 		return err->code;
-	return remove_others(s, keep, err);
+	return each_name(s, remove_other, &keep, err);
 }
 
 /* Writing. */
@@ -359,27 +370,15 @@ stage_timeline(struct log_spool *s, int to_dir, size_t i, struct log_stage *g, s
 }
 
 static int
-stage_histories(struct log_spool *s, int to_dir, struct error *err)
+stage_history(struct log_spool *s, const char *name, void *to_dir, struct error *err)
 {
-	int fd = openat(s->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	int r = OK;
+	CLEAN(buf_done) struct buf file = BUF_INIT(STATE_MAX);
 
-	if (d == NULL) {
-		fd_close(&fd);
-		return error_sys(err, ERR_IO, "read '%s'", s->path);
-	}
-	for (struct dirent *e; r == OK && (e = readdir(d)) != NULL;) {
-		CLEAN(buf_done) struct buf file = BUF_INIT(STATE_MAX);
-
-		if (!is_history(e->d_name))
-			continue;
-		r = fs_read_file(s->dirfd, e->d_name, &file, err);
-		if (r == OK)
-			r = fs_write_file(to_dir, e->d_name, buf_slice(&file), 0600, err);
-	}
-	(void)closedir(d);
-	return r;
+	if (!is_history(name))
+		return OK;
+	if (fs_read_file(s->dirfd, name, &file, err) < 0)
+		return err->code;
+	return fs_write_file(*(int *)to_dir, name, buf_slice(&file), 0600, err);
 }
 
 static int
@@ -396,7 +395,7 @@ fill_stage(struct log_spool *s, struct log_stage *g, struct error *err)
 	for (size_t i = 0; i < s->range.n_history; i++)
 		if (stage_timeline(s, to_dir, i, g, err) < 0)
 			return err->code;
-	return stage_histories(s, to_dir, err);
+	return each_name(s, stage_history, &to_dir, err);
 }
 
 int

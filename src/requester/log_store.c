@@ -125,11 +125,26 @@ tags_json(const struct log_store_order *o)
 }
 
 static json_t *
+logs_json(const struct log_store_order *o)
+{
+	CLEAN(json_done) json_t *logs = log_point_json(o->logs);
+
+	if (logs == NULL ||
+	    (o->copier != NULL && json_object_set_new(logs, "copier",
+						      json_pack("{s:s, s:s}", "id", o->copier,
+								"host", o->holder)) < 0) ||
+	    (o->names != NULL && o->names->known &&
+	     json_object_set_new(logs, "names", log_names_json(o->names)) < 0))
+		return NULL;
+	return STEAL_PTR(logs);
+}
+
+static json_t *
 record(const struct log_store_order *o, const struct log_stored *stored)
 {
 	const char *consistency = point_consistency_name(CONSISTENCY_APPLICATION);
 	char host[LOG_HOST_MAX], tree[2 * BLOB_ID_SIZE + 1];
-	json_t *logs = log_point_json(o->logs), *tags = tags_json(o);
+	json_t *logs = logs_json(o), *tags = tags_json(o);
 	json_t *stats = json_pack("{s:I, s:I, s:I, s:I}", "files",
 				  (json_int_t)atomic_load(&o->progress->files_done), "bytes",
 				  (json_int_t)atomic_load(&o->progress->bytes_done), "bytes_new",

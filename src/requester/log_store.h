@@ -9,6 +9,7 @@
 #include "mover/progress.h"
 #include "repo/repo.h"
 #include "repo/write.h"
+#include "requester/log_names.h"
 #include "requester/log_point.h"
 #include "requester/log_spool.h"
 
@@ -22,6 +23,8 @@ struct log_store_order {
 	size_t n_tags;
 	const char *const *tags;
 	struct progress *progress;
+	const char *copier, *holder; /* see log_copy.h; NULL: none */
+	const struct log_names *names; /* NULL: not known */
 	/* The restore point that this one replaces, and its tree to compare with; NULL: none. */
 	const struct object_id *replaces;
 	const struct blob_id *previous;

@@ -12,6 +12,7 @@ cd "$(dirname "$0")/support" || exit 1
 . ./pg.sh
 . ./loop.sh
 . ./group.sh
+. ./copier.sh
 support=$PWD
 
 group_possible || { skip 'log copier' "$group_why"; done_testing; }
@@ -38,26 +39,7 @@ at_end 'umount "$T/repo"'
 
 # ---- the copier
 
-copier=
-copier_start() {
-	: >>"$T/copier.log"
-	"$holdfast" log-copier orders >>"$T/copier.log" 2>&1 &
-	copier=$!
-}
-copier_is_streaming() { # FROM
-	[ "$(pg_sql "$T/${1:-$(group_active)}" "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'holdfast log copier%'")" = 1 ]
-}
-copier_stop() { # SIGNAL CODE
-	local r=0
-	kill "-$1" "$copier" 2>/dev/null
-	wait "$copier" 2>/dev/null || r=$?
-	copier=
-	[ "$r" -eq "$2" ] || { echo "# exit code $r" && tail -n 20 "$T/copier.log" | sed 's/^/# /' && return 1; }
-}
-at_end '[ -z "$copier" ] || kill -9 "$copier" 2>/dev/null'
 shows_on_failure() { tail -n 25 "$T/copier.log" | sed 's/^/#   /'; }
-
-log_points() { hf list --json && jq -rs '.[] | select(.logs) | .id' "$T/out"; }
 
 # All that is stored is restored and compared with the archive: LAST, a log file that has to be there whole;
 # GAPS that have to be between points.
@@ -84,19 +66,19 @@ switch_log() {
 group_busy 200
 copier_start
 check 'it streams' until_true 20 copier_is_streaming pg1
-check 'its slot is there' [ "$(pg_sql "$T/pg1" "SELECT active FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")" = t ]
+check 'its slot is there' [ "$(copier_slot active pg1)" = t ]
 has_points() { [ "$(log_points | wc -l)" -ge "$1" ]; }
 check 'it stores' until_true 20 has_points 1
 hf log-copier orders
 check 'a second one on this machine is refused' said 'another process copies'
 slot_moves() {
 	local now
-	now=$(pg_sql "$T/pg1" "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")
+	now=$(copier_slot restart_lsn pg1)
 	[ -n "$now" ] && [ "$now" != "$1" ]
 }
-at=$(pg_sql "$T/pg1" "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")
+at=$(copier_slot restart_lsn pg1)
 check 'the slot moves with what is stored' until_true 20 slot_moves "$at"
-has_slots() { [ "$(pg_sql "$T/$1" "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")" = 1 ]; }
+has_slots() { [ "$(copier_slot 'count(*)' "$1")" = 1 ]; }
 check 'a passive copy keeps logs, too' until_true 10 has_slots pg2
 last=$(switch_log)
 check 'it ends when it is told to' copier_stop TERM 0
@@ -124,9 +106,7 @@ check 'nothing was lost' compare "$last"
 
 copier_start
 until_true 20 copier_is_streaming pg1
-not() { ! "$@"; }
 told_of_gap() { hf events --json && grep -q '"name":"LOGS_GAP"' "$T/out"; }
-has_event() { hf events --json && jq -es "any(.[]; .event == $1 or .id == $1 or .number == $1)" "$T/out" >/dev/null; }
 group_cut pg1 req
 check 'a cut link is told of: event 2153' until_true 15 has_event 2153
 nap 1
@@ -159,11 +139,12 @@ check 'the time that is covered goes on in an idle database' until_true 20 is_la
 # ---- a repository that is away
 
 group_busy 200
-mount -o remount,bind,ro "$T/repo"
-is_said() { grep -qF -- "$1" "$T/copier.log"; }
-check 'a repository that is away is said' until_true 20 is_said 'logs cannot be stored now'
+# Not while a file in it is being written.
+is_read_only() { mount -o remount,bind,ro "$T/repo" 2>/dev/null; }
+check 'the repository becomes read-only' until_true 20 is_read_only
+check 'a repository that is away is said' until_true 20 copier_says 'logs cannot be stored now'
 mount -o remount,bind,rw "$T/repo"
-check 'and that it is back' until_true 20 is_said 'logs are stored again'
+check 'and that it is back' until_true 20 copier_says 'logs are stored again'
 last=$(switch_log)
 check 'the copier ends' copier_stop TERM 0
 check 'nothing was lost meanwhile' compare "$last" || shows_on_failure
@@ -197,7 +178,7 @@ ahead() { # pg3 does not get it, and the repository has it
 	at=$(pg_sql "$T/pg2" 'SELECT pg_switch_wal()')
 	until_true 20 slot_is_beyond "$at"
 }
-slot_is_beyond() { [ "$(pg_sql "$T/pg2" "SELECT restart_lsn >= '$1' FROM pg_replication_slots WHERE slot_name = 'holdfast_orders_copier'")" = t ]; }
+slot_is_beyond() { [ "$(copier_slot "restart_lsn >= '$1'" pg2)" = t ]; }
 check 'it has more than a passive copy that is cut off' ahead
 group_idle
 group_promote pg3

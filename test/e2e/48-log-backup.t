@@ -11,6 +11,7 @@ cd "$(dirname "$0")/support" || exit 1
 . ./pg.sh
 . ./loop.sh
 . ./group.sh
+. ./copier.sh
 
 group_possible || { skip 'log backups' "$group_why"; done_testing; }
 scratch log-backup
@@ -19,8 +20,6 @@ GROUP_AGENTS='' GROUP_KEPT_SLOTS='^(pg[123]|holdfast.*|held.*)$'
 group_set_up
 
 log_backup() { hf backup --group orders --type log --json --tries 1 "$@"; }
-points() { hf list --json && jq -rs '[.[] | select(.logs)] | sort_by(.end) | .[].id' "$T/out"; }
-last_of() { hf list --json && jq -rs "[.[] | select(.logs)] | sort_by(.end) | last | $1" "$T/out"; }
 flush() { pg_sql "$T/$(group_active)" 'SELECT pg_current_wal_flush_lsn()'; }
 not_before() { [ "$(pg_sql "$T/$(group_active)" "SELECT '$1'::pg_lsn >= '$2'::pg_lsn")" = t ]; }
 slot_at() { pg_sql "$T/$(group_active)" "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '$1'"; }
@@ -33,17 +32,20 @@ at=$(flush)
 now=$(date +%s%N)
 log_backup
 check 'a LOG backup is made' exits 0
-check 'it has what was committed before it' not_before "$(last_of .logs.to)" "$at"
-check 'its time says so' [ "$(last_of .logs.to_time)" -ge "$now" ]
-check 'it is closed' [ "$(last_of .logs.closed)" = true ]
-first_to=$(last_of .logs.to)
+check 'it has what was committed before it' not_before "$(log_last .logs.to)" "$at"
+check 'its time says so' [ "$(log_last .logs.to_time)" -ge "$now" ]
+check 'it is closed' [ "$(log_last .logs.closed)" = true ]
+first_to=$(log_last .logs.to)
 commit
+pg_sql "$T/pg1" "SELECT pg_create_restore_point('before the change')" >/dev/null
 at=$(flush)
 log_backup
 check 'another one' exits 0
-check 'goes on where the first ended' not_before "$first_to" "$(last_of .logs.from)"
-check 'and has what is new' not_before "$(last_of .logs.to)" "$at"
-check 'both are there' [ "$(points | wc -l)" -eq 2 ]
+check 'goes on where the first ended' not_before "$first_to" "$(log_last .logs.from)"
+check 'and has what is new' not_before "$(log_last .logs.to)" "$at"
+check 'it has the names that were given, and the first has none' \
+	[ "$(log_points '.logs.names | map(.name) | join(",")' | tr '\n' ';')" = ';before the change;' ]
+check 'both are there' [ "$(log_points | wc -l)" -eq 2 ]
 check 'the slot that holds logs for it moves' not_before "$(slot_at holdfast_orders_copier)" "$at"
 log_backup
 check 'one of nothing new is made, too: its time is later' exits 0
@@ -61,22 +63,17 @@ check 'and moves once the logs are verified' not_before "$(slot_at held)" "$at"
 
 # ---- beside the copier
 
-"$holdfast" log-copier orders >"$T/copier.log" 2>&1 &
-copier=$!
-at_end '[ -z "$copier" ] || kill -9 "$copier" 2>/dev/null'
-is_streaming() { [ "$(pg_sql "$T/$(group_active)" "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'holdfast log copier%'")" = 1 ]; }
-until_true 20 is_streaming
+copier_start
+until_true 20 copier_is_streaming
 commit
 at=$(flush)
 SECONDS=0
 log_backup
 check 'a LOG backup beside the copier' exits 0
 check 'does not wait for its interval' [ "$SECONDS" -lt 30 ]
-check 'has what was committed' not_before "$(last_of .logs.to)" "$at"
-check 'and stays' [ "$(last_of .logs.closed)" = true ]
-kill -TERM "$copier" && wait "$copier"
-check 'the copier ends' [ $? -eq 0 ]
-copier=
+check 'has what was committed' not_before "$(log_last .logs.to)" "$at"
+check 'and stays' [ "$(log_last .logs.closed)" = true ]
+check 'the copier ends' copier_stop TERM 0
 
 # ---- on another timeline
 
@@ -86,8 +83,8 @@ commit
 at=$(flush)
 log_backup
 check 'after a promotion' exits 0
-check 'it is of the new timeline' [ "$(last_of .logs.timeline)" = 2 ]
-check 'and has what was committed there' not_before "$(last_of .logs.to)" "$at"
+check 'it is of the new timeline' [ "$(log_last .logs.timeline)" = 2 ]
+check 'and has what was committed there' not_before "$(log_last .logs.to)" "$at"
 
 # ---- logs that are missing
 

@@ -11,6 +11,7 @@ cd "$(dirname "$0")/support" || exit 1
 . ./pg.sh
 . ./loop.sh
 . ./group.sh
+. ./copier.sh
 
 group_possible || { skip 'moments around a promotion' "$group_why"; done_testing; }
 scratch logs-promotion
@@ -24,11 +25,8 @@ group_busy 200
 hf backup --group orders --tries 1
 check 'a full backup of a passive copy' exits 0
 
-"$holdfast" log-copier orders >"$T/copier.log" 2>&1 &
-copier=$!
-at_end '[ -z "$copier" ] || kill -9 "$copier" 2>/dev/null'
+copier_start
 feed_grows() { [ "$(group_feed_at)" -gt "$1" ]; }
-copier_says() { grep -qF -- "$1" "$T/copier.log"; }
 # Into $row and $time: a moment at which nothing was committed. Clocks of all hosts are the same one.
 moment() {
 	until_true 30 feed_grows "$(($(group_feed_at) + 200))"
@@ -51,9 +49,7 @@ after_row=$row after_time=$time
 until_true 30 feed_grows "$((row + 200))"
 group_idle
 end=$(group_feed_at)
-kill -TERM "$copier" && wait "$copier"
-check 'the copier ends' [ $? -eq 0 ]
-copier=
+check 'the copier ends' copier_stop TERM 0
 
 has_row() { [ "$(pg_sql "$T/restored" 'SELECT max(n) FROM feed')" = "$1" ] || { echo "# not $1" && return 1; }; }
 restore_to() { # NAME ROW ARG...

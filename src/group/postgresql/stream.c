@@ -27,7 +27,7 @@ struct log_source {
 	char *message; /* what read() gave last, of libpq */
 	bool streaming;
 	bool at_end; /* nothing of the timeline was left when it was asked for: `end` is all there is */
-	struct log_piece end;
+	struct log_source_piece end;
 	uint64_t received, durable; /* as last confirmed: 0 nothing yet */
 };
 
@@ -243,9 +243,9 @@ start_refused(const struct log_source *s, const char *slot, struct error *err)
 }
 
 static int
-ended(const PGresult *rows, struct log_piece *ret, struct error *err)
+ended(const PGresult *rows, struct log_source_piece *ret, struct error *err)
 {
-	struct log_piece piece = {.kind = LOG_PIECE_END};
+	struct log_source_piece piece = {.kind = LOG_PIECE_END};
 	uint64_t timeline;
 
 	if (rows == NULL || PQntuples(rows) != 1 || PQnfields(rows) < 2)
@@ -336,7 +336,7 @@ source_confirm(struct log_source *s, uint64_t received, uint64_t durable, bool a
 }
 
 static int
-end_of_stream(struct log_source *s, struct log_piece *ret, struct error *err)
+end_of_stream(struct log_source *s, struct log_source_piece *ret, struct error *err)
 {
 	const struct pgconn_limit limit = until(clock_boot_ns() + 10 * NS_PER_S);
 	CLEAN(pgconn_result_done) PGresult *rows = NULL;
@@ -348,7 +348,8 @@ end_of_stream(struct log_source *s, struct log_piece *ret, struct error *err)
 }
 
 static int
-source_read(struct log_source *s, uint64_t deadline_ns, struct log_piece *ret, struct error *err)
+source_read(struct log_source *s, uint64_t deadline_ns, struct log_source_piece *ret,
+	    struct error *err)
 {
 	const struct pgconn_limit limit = until(deadline_ns);
 	struct stream_message m;
@@ -366,7 +367,7 @@ source_read(struct log_source *s, uint64_t deadline_ns, struct log_piece *ret, s
 		if (r < 0)
 			return r;
 		if (r == PGCONN_COPY_NOTHING) {
-			*ret = (struct log_piece){.kind = LOG_PIECE_NONE};
+			*ret = (struct log_source_piece){.kind = LOG_PIECE_NONE};
 			return OK;
 		}
 		if (r == PGCONN_COPY_ENDED)
@@ -377,11 +378,11 @@ source_read(struct log_source *s, uint64_t deadline_ns, struct log_piece *ret, s
 			continue;
 		if (m.wants_reply && send_status(s, false, deadline_ns, err) < 0)
 			return err->code;
-		*ret = (struct log_piece){.kind = m.kind == STREAM_DATA ? LOG_PIECE_DATA
-									: LOG_PIECE_ALIVE,
-					  .position = m.position,
-					  .data = m.data,
-					  .time_ns = m.time_ns};
+		*ret = (struct log_source_piece){.kind = m.kind == STREAM_DATA ? LOG_PIECE_DATA
+									       : LOG_PIECE_ALIVE,
+						 .position = m.position,
+						 .data = m.data,
+						 .time_ns = m.time_ns};
 		return OK;
 	}
 }

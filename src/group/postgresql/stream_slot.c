@@ -4,6 +4,7 @@
 #include "group/postgresql/stream_slot.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -50,7 +51,8 @@ stream_slot_look(struct pgconn *c, const char *name, uint64_t deadline_ns, struc
 		    c, &limit,
 		    "SELECT coalesce(s.restart_lsn, '0/0'), s.active, coalesce(s.wal_status, "
 		    "'') IN ('lost'), coalesce(a.application_name, '') || coalesce(' from ' || "
-		    "host(a.client_addr), '') FROM pg_catalog.pg_replication_slots s LEFT JOIN "
+		    "host(a.client_addr), ''), coalesce(extract(epoch FROM "
+		    "pg_catalog.clock_timestamp() - a.backend_start), 0)::bigint FROM pg_catalog.pg_replication_slots s LEFT JOIN "
 		    "pg_catalog.pg_stat_activity a ON a.pid = s.active_pid WHERE s.slot_name = "
 		    "$1 AND s.slot_type = 'physical'",
 		    1, params, &rows, err) < 0)
@@ -63,6 +65,7 @@ stream_slot_look(struct pgconn *c, const char *name, uint64_t deadline_ns, struc
 		slot.lost = PQgetvalue(rows, 0, 2)[0] == 't';
 		(void)text_printf(slot.user, sizeof(slot.user), "%s", PQgetvalue(rows, 0, 3));
 		text_without_controls(slot.user);
+		slot.user_s = strtoull(PQgetvalue(rows, 0, 4), NULL, 10);
 		if (!walrange_parse_lsn(PQgetvalue(rows, 0, 0), &slot.position))
 			return error_set(err, ERR_PROTOCOL, "the slot '%s' has no log position",
 					 name);
@@ -89,6 +92,7 @@ stream_slot_make(struct pgconn *c, const char *name, uint64_t deadline_ns, struc
 {
 	const struct pgconn_limit limit = until(deadline_ns);
 	const char *const params[] = {name};
+	bool was_lost = false;
 
 	if (stream_slot_look(c, name, deadline_ns, ret, err) < 0)
 		return err->code;
@@ -96,6 +100,7 @@ stream_slot_make(struct pgconn *c, const char *name, uint64_t deadline_ns, struc
 		if (drop(c, name, deadline_ns, err) < 0)
 			return err->code;
 		ret->exists = false;
+		was_lost = true;
 	}
 	if (ret->exists)
 		return OK;
@@ -107,7 +112,11 @@ stream_slot_make(struct pgconn *c, const char *name, uint64_t deadline_ns, struc
 					      "or drop a slot that nobody needs");
 		return error_prefix(err, "make the slot '%s'", name);
 	}
-	return stream_slot_look(c, name, deadline_ns, ret, err);
+	if (stream_slot_look(c, name, deadline_ns, ret, err) < 0)
+		return err->code;
+	ret->made = true;
+	ret->was_lost = was_lost;
+	return OK;
 }
 
 /* Never back, and on a passive copy not beyond what it has itself. */

@@ -19,90 +19,16 @@
 
 #include "base/le.h"
 #include "postgresql/crc32c.h"
+#include "postgresql/walmake.h"
 
-enum { SEGMENT = 1 << 20, PAGE = 8192, LOG_MAX = 3 * SEGMENT, FOUND_MAX = 1024 };
+enum { SEGMENT = WALMAKE_SEGMENT, PAGE = WALMAKE_PAGE, LOG_MAX = 3 * SEGMENT, FOUND_MAX = 1024 };
 
-#define IDENTITY UINT64_C(7712192694704567692)
 #define START (5 * (uint64_t)SEGMENT)
-#define EPOCH_US (UINT64_C(946684800) * 1000000)
 
 static uint8_t bytes[LOG_MAX]; /* the log from START on */
-static uint64_t at; /* where the next byte goes, from START */
-static uint64_t previous; /* where the last record begins */
+static struct walmake made;
 static struct walwalk_record found[FOUND_MAX];
 static size_t n_found, stop_after;
-
-static void
-page_header(uint64_t page, uint16_t info, uint32_t rest)
-{
-	bool first = page % SEGMENT == 0;
-	uint8_t *p = bytes + page;
-
-	le16_put(p, 0xd110);
-	le16_put(p + 2, (uint16_t)(info | (first ? 2 : 0)));
-	le32_put(p + 4, 1);
-	le64_put(p + 8, START + page);
-	le32_put(p + 16, rest);
-	if (first) {
-		le64_put(p + 24, IDENTITY);
-		le32_put(p + 32, SEGMENT);
-		le32_put(p + 36, PAGE);
-	}
-	at = page + (first ? 40 : 24);
-}
-
-/* Raw bytes of a record, with headers where they cross into another page. */
-static void
-put_bytes(const uint8_t *p, size_t n)
-{
-	for (; n > 0; p++, n--) {
-		if (at % PAGE == 0)
-			page_header(at, 1, (uint32_t)n);
-		bytes[at++] = *p;
-	}
-}
-
-/* Where it begins. */
-static uint64_t
-put_record(uint8_t manager, uint8_t info, const void *body, size_t n)
-{
-	CLEAN(free_ptr) uint8_t *r = calloc(1, 24 + n);
-	uint32_t crc = crc32c_begin();
-
-	le32_put(r, (uint32_t)(24 + n));
-	le64_put(r + 8, previous);
-	r[16] = info;
-	r[17] = manager;
-	memcpy(r + 24, body, n);
-	crc = crc32c_add(crc, SLICE(r + 24, n));
-	crc = crc32c_add(crc, SLICE(r, 20));
-	le32_put(r + 20, crc32c_end(crc));
-	at = (at + 7) / 8 * 8;
-	if (at % PAGE == 0)
-		page_header(at, 0, 0);
-	uint64_t lsn = previous = START + at;
-	put_bytes(r, 24 + n);
-	return lsn;
-}
-
-static uint64_t
-put_timed(uint8_t manager, uint8_t info, uint64_t time_us, const char *name)
-{
-	uint8_t body[2 + 3 + 5 + 8 + 64] = {253, 1, 2, 252, 1, 2, 3, 4, 255, 72};
-
-	le64_put(body + 10, time_us - EPOCH_US);
-	(void)snprintf((char *)body + 18, 64, "%s", name);
-	return put_record(manager, info, body, sizeof(body));
-}
-
-static uint64_t
-put_other(size_t n)
-{
-	CLEAN(free_ptr) uint8_t *body = malloc(n + 1);
-
-	memset(body, 0x5a, n);
-	return put_record(10, 0, body, n);
-}
 
 static int
 note(void *arg, const struct walwalk_record *r)
@@ -137,8 +63,7 @@ setup(void **state)
 	(void)state;
 	memset(bytes, 0, sizeof(bytes));
 	stop_after = 0;
-	previous = START - 80;
-	page_header(0, 0, 0);
+	walmake_begin(&made, bytes, sizeof(bytes), START, 1);
 	return 0;
 }
 
@@ -148,14 +73,14 @@ what_records_say(void **state)
 	uint64_t lsn[7], position;
 
 	(void)state;
-	lsn[0] = put_timed(1, 0x00, 1700000000123456, "");
-	lsn[1] = put_timed(1, 0xa0, 1700000001000000, "");
-	lsn[2] = put_timed(1, 0x30 | 0x80, 1700000002000000, "");
-	lsn[3] = put_timed(0, 0x70, 1700000003000000, "before the change");
-	lsn[4] = put_timed(1, 0x10, 1700000004000000, "");
-	lsn[5] = put_other(1);
+	lsn[0] = walmake_timed(&made, 1, 0x00, 1700000000123456, "");
+	lsn[1] = walmake_timed(&made, 1, 0xa0, 1700000001000000, "");
+	lsn[2] = walmake_timed(&made, 1, 0x30 | 0x80, 1700000002000000, "");
+	lsn[3] = walmake_timed(&made, 0, 0x70, 1700000003000000, "before the change");
+	lsn[4] = walmake_timed(&made, 1, 0x10, 1700000004000000, "");
+	lsn[5] = walmake_other(&made, 1);
 	static const uint8_t created[] = "\xff\x0c\x39\x30\0\0/srv/fast";
-	lsn[6] = put_record(5, 0, created, sizeof(created) - 1);
+	lsn[6] = walmake_record(&made, 5, 0, created, sizeof(created) - 1);
 	assert_int_equal(walk(SEGMENT, SEGMENT, &position), WALWALK_END);
 	assert_int_equal(n_found, 7);
 	for (size_t i = 0; i < 7; i++)
@@ -172,7 +97,7 @@ what_records_say(void **state)
 	assert_int_equal(found[5].kind, WALWALK_OTHER);
 	assert_int_equal(found[6].kind, WALWALK_TABLESPACE);
 	assert_string_equal(found[6].name, "/srv/fast");
-	assert_int_equal(position, START + (at + 7) / 8 * 8);
+	assert_int_equal(position, START + (made.at + 7) / 8 * 8);
 }
 
 /* The log of a server that was promoted beside another, put behind that one's: whole records, right checksums. */
@@ -182,11 +107,11 @@ two_logs_put_together(void **state)
 	uint64_t position, end;
 
 	(void)state;
-	(void)put_other(10);
-	(void)put_other(20);
-	end = START + (at + 7) / 8 * 8;
-	previous -= 8;
-	(void)put_other(30);
+	(void)walmake_other(&made, 10);
+	(void)walmake_other(&made, 20);
+	end = START + (made.at + 7) / 8 * 8;
+	made.previous -= 8;
+	(void)walmake_other(&made, 30);
 	assert_int_equal(walk(SEGMENT, SEGMENT, &position), WALWALK_END);
 	assert_int_equal(n_found, 2);
 	assert_int_equal(position, end);
@@ -196,8 +121,8 @@ static void
 the_first_record_names_a_later_one(void **state)
 {
 	(void)state;
-	previous = START + 40;
-	(void)put_other(10);
+	made.previous = START + 40;
+	(void)walmake_other(&made, 10);
 	assert_int_equal(walk(SEGMENT, SEGMENT, NULL), WALWALK_END);
 	assert_int_equal(n_found, 0);
 }
@@ -211,11 +136,11 @@ across_pages(void **state)
 	uint64_t position;
 
 	(void)state;
-	for (size_t len = 0; at < LOG_MAX - 40000; len = (len * 7 + 13) % 30000, n++)
-		(void)put_other(len);
-	(void)put_timed(1, 0, 1700000000000000, "");
+	for (size_t len = 0; made.at < LOG_MAX - 40000; len = (len * 7 + 13) % 30000, n++)
+		(void)walmake_other(&made, len);
+	(void)walmake_timed(&made, 1, 0, 1700000000000000, "");
 	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
-		assert_int_equal(walk((at + 7) / 8 * 8, pieces[i], &position), WALWALK_MORE);
+		assert_int_equal(walk((made.at + 7) / 8 * 8, pieces[i], &position), WALWALK_MORE);
 		assert_int_equal(n_found, n + 1);
 		assert_int_equal(found[n].kind, WALWALK_COMMIT);
 	}
@@ -225,11 +150,11 @@ across_pages(void **state)
 
 	n_found = 0;
 	assert_int_equal(walwalk_new(START + SEGMENT, SEGMENT, note, NULL, &w, &err), OK);
-	assert_int_equal(walwalk_feed(w, SLICE(bytes + SEGMENT, at - SEGMENT)), WALWALK_MORE);
+	assert_int_equal(walwalk_feed(w, SLICE(bytes + SEGMENT, made.at - SEGMENT)), WALWALK_MORE);
 	assert_int_equal(walwalk_finish(w), WALWALK_END);
 	assert_true(n_found > 10 && n_found < n);
 	assert_int_equal(found[n_found - 1].kind, WALWALK_COMMIT);
-	assert_int_equal(walwalk_identity(w), IDENTITY);
+	assert_int_equal(walwalk_identity(w), WALMAKE_IDENTITY);
 }
 
 static void
@@ -238,10 +163,10 @@ switch_ends_a_segment(void **state)
 	uint64_t next, position;
 
 	(void)state;
-	(void)put_record(0, 0x40, "", 0);
+	(void)walmake_record(&made, 0, 0x40, "", 0);
 	memset(bytes + PAGE, 0x77, SEGMENT - PAGE); /* nobody looks at that */
-	page_header(SEGMENT, 0, 0);
-	next = put_timed(1, 0, 1700000000000000, "");
+	walmake_page(&made, SEGMENT, 0, 0);
+	next = walmake_timed(&made, 1, 0, 1700000000000000, "");
 	assert_int_equal(walk(SEGMENT + PAGE, 5000, &position), WALWALK_END);
 	assert_int_equal(n_found, 2);
 	assert_int_equal(found[0].end, START + SEGMENT);
@@ -253,7 +178,7 @@ enough_is_enough(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		(void)put_other(100);
+		(void)walmake_other(&made, 100);
 	stop_after = 2;
 	assert_int_equal(walk(SEGMENT, 512, NULL), WALWALK_ENOUGH);
 	assert_int_equal(n_found, 2);
@@ -266,11 +191,11 @@ record_given_up(void **state)
 	uint64_t whole, next;
 
 	(void)state;
-	whole = put_other(10);
-	(void)put_other(20000);
-	page_header(PAGE, 8, 0);
-	previous = whole;
-	next = put_timed(1, 0, 1700000000000000, "");
+	whole = walmake_other(&made, 10);
+	(void)walmake_other(&made, 20000);
+	walmake_page(&made, PAGE, 8, 0);
+	made.previous = whole;
+	next = walmake_timed(&made, 1, 0, 1700000000000000, "");
 	assert_int_equal(walk(2 * PAGE, 3000, NULL), WALWALK_END);
 	assert_int_equal(n_found, 2);
 	assert_int_equal(found[1].lsn, next);
@@ -282,32 +207,32 @@ where_it_ends(void **state)
 	uint64_t first, second, position;
 
 	(void)state;
-	first = put_other(50);
-	second = put_other(20000);
-	assert_int_equal(walk(at, 100, &position), WALWALK_MORE);
+	first = walmake_other(&made, 50);
+	second = walmake_other(&made, 20000);
+	assert_int_equal(walk(made.at, 100, &position), WALWALK_MORE);
 	assert_int_equal(n_found, 2);
 	/* Not all of it is there: more might come. */
-	assert_int_equal(walk(at - 9, 100, &position), WALWALK_MORE);
+	assert_int_equal(walk(made.at - 9, 100, &position), WALWALK_MORE);
 	assert_int_equal(n_found, 1);
 	assert_int_equal(position, second);
 	/* One bit is wrong, in what is kept and in what is not. */
-	for (uint64_t i = second + 30; i < START + at; i += 9000) {
+	for (uint64_t i = second + 30; i < START + made.at; i += 9000) {
 		if (i % PAGE < 48)
 			continue;
 		bytes[i - START] ^= 4;
-		(void)walk(at, 4096, &position);
+		(void)walk(made.at, 4096, &position);
 		assert_int_equal(position, second);
 		bytes[i - START] ^= 4;
 	}
 	/* A page of another place; of another database; no page at all. */
-	at = 3 * PAGE;
+	made.at = 3 * PAGE;
 	le64_put(bytes + PAGE + 8, START);
-	assert_int_equal(walk(at, 4096, &position), WALWALK_END);
+	assert_int_equal(walk(made.at, 4096, &position), WALWALK_END);
 	le64_put(bytes + PAGE + 8, START + PAGE);
 	le32_put(bytes + PAGE + 16, 7);
-	assert_int_equal(walk(at, 4096, &position), WALWALK_END);
+	assert_int_equal(walk(made.at, 4096, &position), WALWALK_END);
 	le16_put(bytes, 0);
-	assert_int_equal(walk(at, 4096, &position), WALWALK_END);
+	assert_int_equal(walk(made.at, 4096, &position), WALWALK_END);
 	assert_int_equal(n_found, 0);
 	assert_int_equal(position, START);
 	assert_int_equal(first, START + 40);

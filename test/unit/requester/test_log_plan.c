@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -205,20 +206,51 @@ test_another_database(void **arg)
 }
 
 static void
-test_newest_is_by_time(void **arg)
+test_newest_is_by_timeline(void **arg)
 {
-	/* After a fork a later point ends before an earlier one. */
+	/* After a fork a later point ends before an earlier one. What was stored of a timeline after that was left does not
+	 * count: its copier did not know. */
 	struct log_known points[] = {
 		known(1, range(1, SEG, 9 * SEG, true), 100),
 		known(2, range(2, 7 * SEG, 8 * SEG, false), 200),
+		known(3, range(1, 8 * SEG, 12 * SEG, false), 300),
 	};
 	struct log_plan p;
 
 	(void)arg;
-	p = plan(points, 2, NULL, SEG);
+	p = plan(points, 3, NULL, SEG);
 	assert_int_equal(p.kind, LOG_PLAN_CHAIN);
 	assert_int_equal(p.range.timeline, 2);
 	assert_int_equal(p.range.from, 8 * SEG);
+}
+
+static void
+name(char copier[LOG_COPIER_ID_MAX], const char *id)
+{
+	(void)snprintf(copier, LOG_COPIER_ID_MAX, "%s", id);
+}
+
+/* Who else has stored logs of this database, as far as that is known. */
+static void
+test_others(void **arg)
+{
+	struct log_known points[] = {
+		known(1, range(1, SEG, 2 * SEG, true), 100),
+		known(2, range(1, 2 * SEG, 3 * SEG, true), 200),
+		known(3, range(1, 3 * SEG, 4 * SEG, true), 300),
+		known(4, range(1, 4 * SEG, 5 * SEG, true), 400),
+	};
+	const struct log_known_list l = {.n = 4, .points = points};
+
+	(void)arg;
+	/* LOG backups, and copiers of earlier versions. */
+	assert_null(log_known_of_others(&l, "7123", "me"));
+	name(points[0].copier, "you");
+	name(points[1].copier, "them");
+	name(points[2].copier, "me");
+	assert_int_equal(log_known_of_others(&l, "7123", "me")->id.b[0], 2);
+	assert_int_equal(log_known_of_others(&l, "7123", "them")->id.b[0], 3);
+	assert_null(log_known_of_others(&l, "99", "me"));
 }
 
 static void
@@ -295,7 +327,8 @@ main(void)
 		cmocka_unit_test(test_after_the_repository),
 		cmocka_unit_test(test_with_the_spool),
 		cmocka_unit_test(test_another_database),
-		cmocka_unit_test(test_newest_is_by_time),
+		cmocka_unit_test(test_newest_is_by_timeline),
+		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_superfluous),
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_switch),
