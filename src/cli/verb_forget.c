@@ -148,6 +148,10 @@ verb_forget(struct cli *cli, struct error *err)
 	if (named &&
 	    (invocation_has(cli->inv, FLAG_WITH_HOST) || invocation_has(cli->inv, FLAG_WITH_TAG)))
 		return error_set(err, ERR_USAGE, "--host and --tag go with rules, not with POINT");
+	if (!named && invocation_has(cli->inv, FLAG_FORCE))
+		return error_set(
+			err, ERR_USAGE,
+			"--force goes with POINT: rules never forget logs that are needed");
 	if (repository_open(cli, &opened, err) < 0)
 		return err->code;
 	r = named ? forget_named(cli, opened.repo, err)
