@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # More than one who copies the logs of a group of real servers, on two hosts, into one repository: a second log
-# copier is refused as long as the first one lives, and takes over when it is gone; one that slept through that stores
-# nothing; a LOG backup from elsewhere does no harm. And more than one active copy: no timeline is gone on with by
+# copier is refused as long as the first one lives, and takes over when it is gone; one that slept through that
+# gives way, or the other does; a LOG backup from elsewhere does no harm. And more than one active copy: no timeline is gone on with by
 # somebody who does not know of a newer one.
 set -u
 cd "$(dirname "$0")/support" || exit 1
@@ -124,14 +124,22 @@ check 'the second one takes over' until_true 20 streams_as elsewhere pg1
 at=$(flush pg1)
 check 'and stores' until_true 20 is_stored "$at"
 kill -CONT "$copier"
-waits() { copier_says "copies the logs of this group, for " || copier_says "another log copier, on 'elsewhere'"; }
-check 'the first one finds it out' until_true 30 waits
-check 'and does not end of it' kill -0 "$copier"
+# Whose store was on its way when it fell asleep may be done with it before it finds out; then the other one gives way.
+waits() {
+	copier_says 'copies the logs of this group, for ' || copier_says "another log copier, on 'elsewhere'" ||
+		second_says "another log copier, on '$here'"
+}
+check 'one of them finds it out' until_true 30 waits
 nap 3
-check 'the second one is not disturbed' streams_as elsewhere pg1
-check 'nobody else stores' [ "$(log_last .logs.copier.host)" = elsewhere ]
+check 'the first one does not end of it' kill -0 "$copier"
+check 'nor does the second one' kill -0 "$second_pid"
+only_one() { streams_as "$here" pg1 || streams_as elsewhere pg1; }
+check 'one of them streams, and no more' until_true 30 only_one
+whoever() { [ "$(pg_sql "$T/pg1" "SELECT application_name LIKE '% by $(log_last .logs.copier.host)' FROM pg_stat_replication
+	WHERE application_name LIKE 'holdfast log copier%' AND state IN ('catchup', 'streaming')")" = t ]; }
+check 'that one stores' until_true 20 whoever
 second_stop KILL
-check 'when that one is gone it goes on' until_true 40 streams_as "$here" pg1
+check 'when the second one is gone the first one goes on' until_true 40 streams_as "$here" pg1
 at=$(flush pg1)
 check 'and stores' until_true 20 is_stored "$at"
 check 'nothing is missing of it all' chain_is_whole
