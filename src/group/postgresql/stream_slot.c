@@ -57,7 +57,7 @@ stream_slot_look(struct pgconn *c, const char *name, uint64_t deadline_ns, struc
 		    "$1 AND s.slot_type = 'physical'",
 		    1, params, &rows, err) < 0)
 		return error_prefix(err, "look at the slot '%s'", name);
-	if (PQnfields(rows) != 4)
+	if (PQnfields(rows) != 5)
 		return error_set(err, ERR_PROTOCOL, "the slot '%s' has no log position", name);
 	if (PQntuples(rows) > 0) {
 		slot.exists = true;
