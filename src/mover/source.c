@@ -137,6 +137,23 @@ source_left_out(struct mover_worker *w, const struct entry *e)
 	atomic_fetch_sub_explicit(&p->bytes_total, e->node.size, memory_order_relaxed);
 }
 
+/*
+ * A file that has to be whole keeps its name for as long as it is read. A log that lost it was let go of by the
+ * database, and may be written anew through its next name: size and descriptor do not tell.
+ */
+static int
+check_named(const struct graft *g, const struct stat *read, struct error *err)
+{
+	struct stat named;
+
+	if (lstat(through_source(g), &named) == 0 && named.st_ino == read->st_ino &&
+	    named.st_dev == read->st_dev)
+		return OK;
+	(void)error_set(err, ERR_SOURCE, "'%s' was taken away while it was read", g->source);
+	return error_hint(err, "whatever held it for the backup did not: with PostgreSQL, raise "
+			       "max_slot_wal_keep_size; then run the backup again");
+}
+
 int
 source_finish(struct mover_worker *w, struct entry *e, int fd, uint64_t size, struct error *err)
 {
@@ -146,6 +163,8 @@ source_finish(struct mover_worker *w, struct entry *e, int fd, uint64_t size, st
 	bool same;
 
 	same = fstat(fd, &st) == 0;
+	if (same && e->folder == NULL && g->expect_size != 0 && check_named(g, &st, err) < 0)
+		return err->code;
 	if (same)
 		through_stat(w->mover, g, fd, &st);
 	same = same && attributes_stat(&st, &now) && now.size == size && now.size == e->node.size &&

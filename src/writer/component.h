@@ -29,7 +29,8 @@ struct component_path {
 	char *at; /* relative, '/'-separated; "" is the component's top folder */
 	bool relocatable; /* a folder of its own (tablespace): restored to `source` or where the
 			     administrator maps it, with a symbolic link at `at` */
-	uint64_t expect_size; /* a file that must have exactly this size; 0: any */
+	uint64_t
+		expect_size; /* a file that must have exactly this size, and its name until it is read; 0: any */
 };
 
 /* A small file made by the writer (backup_label ...). */

@@ -226,6 +226,36 @@ a_hot_copy(void **state)
 	bed_drop(&run);
 }
 
+static void
+recycle(struct bed *b)
+{
+	char next[160];
+
+	(void)snprintf(next, sizeof(next), "%s/log 7", b->src);
+	assert_int_equal(rename(tail_source, next), 0);
+}
+
+/* A log that gets another name under our hands may get another content, too. */
+static void
+a_log_that_is_recycled(void **state)
+{
+	struct bed *b = *state;
+	struct component c = make_component(b);
+	struct component_tail tail = make_tail(b);
+	struct blob_id tree;
+	struct bed_run run;
+
+	bed_file(b, "log 2", 24 << 20, 3);
+	tail_path.expect_size = 24 << 20;
+	b->options.workers = 1;
+	bed_begin(b, &run);
+	assert_int_equal(mover_component_begin(run.mover, &c, NULL, &b->err), OK);
+	b->hook = recycle;
+	assert_int_equal(mover_component_end(run.mover, &tail, &tree, &b->err), ERR_SOURCE);
+	assert_non_null(strstr(b->err.msg, "taken away"));
+	bed_drop(&run);
+}
+
 /* Where nothing may be put: what is there was written already. */
 static void
 a_tail_in_the_wrong_place(void **state)
@@ -349,6 +379,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(everything_in_its_place, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(several_roots, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(a_hot_copy, bed_setup, bed_teardown),
+		cmocka_unit_test_setup_teardown(a_log_that_is_recycled, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(a_tail_in_the_wrong_place, bed_setup, bed_teardown),
 		cmocka_unit_test_setup_teardown(checksums_are_verified, bed_setup, bed_teardown),
 	};
