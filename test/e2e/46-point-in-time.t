@@ -266,13 +266,13 @@ bad_logs
 hf verify
 check 'a log is missing: verify finds it' exits 1
 check 'and says where' said "the log at $(to_lsn "$FIRST") is missing"
-hf forget "$BAD" && head -c $SEGMENT /dev/urandom >"$T/stage/$(name_of "$FIRST")"
+hf forget --force "$BAD" && head -c $SEGMENT /dev/urandom >"$T/stage/$(name_of "$FIRST")"
 bad_logs
 runs 'a log is full of something else: that takes a look inside' 0 verify
 hf verify --read-data
 check 'which finds it' exits 1
 check 'and says where it ends' said 'the log cannot be read beyond'
-hf forget "$BAD"
+hf forget --force "$BAD"
 runs 'without them all is well' 0 verify --read-data
 
 # --- another timeline: a restored cluster goes on, and its logs are copied ----------------------------------

@@ -174,7 +174,7 @@ check 'they are stored' test -n "$none"
 runs 'and not damaged' 0 verify
 fails 'and are found out before they are relied on' 1 'the log cannot be read beyond' group truncate orders
 check 'nothing goes' stands "$at"
-runs 'they are taken away' 0 forget "$none"
+runs 'they are taken away' 0 forget --force "$none"
 
 # ---- other people's slots; never back
 pg_sql "$T/pg1" "SELECT pg_create_physical_replication_slot('somebody', true)" >/dev/null
