@@ -94,17 +94,22 @@ pgconn_expect_answer(struct pgconn *c)
 	c->received_before = received_bytes(c);
 }
 
+int
+pgconn_check_size(uint64_t bytes, struct error *err)
+{
+	if (bytes <= (uint64_t)PGCONN_ANSWER_MAX)
+		return OK;
+	return error_set(err, ERR_PROTOCOL,
+			 "the server's answer does not end: more than %d MiB of it have come",
+			 PGCONN_ANSWER_MAX >> 20);
+}
+
 static int
 check_answer_size(const struct pgconn *c, struct error *err)
 {
 	uint64_t received = received_bytes(c);
 
-	if (received <= c->received_before ||
-	    received - c->received_before <= (uint64_t)PGCONN_ANSWER_MAX)
-		return OK;
-	return error_set(err, ERR_PROTOCOL,
-			 "the server's answer does not end: more than %d MiB of it have come",
-			 PGCONN_ANSWER_MAX >> 20);
+	return pgconn_check_size(received - MIN(received, c->received_before), err);
 }
 
 /* Wait for `events` on the session's socket. What has come by the deadline is still taken, since it is we who may have

@@ -98,6 +98,11 @@ pgconn_copy_read(struct pgconn *c, const struct pgconn_limit *limit, char **ret_
 		int n = PQgetCopyData(c->pq, &message, 1);
 
 		if (n > 0) {
+			/* One that comes quickly libpq reads to its end without a pause. */
+			if (pgconn_check_size((uint64_t)n, err) < 0) {
+				PQfreemem(message);
+				return err->code;
+			}
 			*ret_message = message;
 			*ret_n = (size_t)n;
 			return PGCONN_COPY_MESSAGE;

@@ -31,6 +31,8 @@ void pgconn_hear_notice(void *arg, const PGresult *notice);
 /* Wait for `events` on the session's socket. ERR_TIMEOUT, ERR_CANCELLED; ERR_PROTOCOL: too much has come. */
 CHECKED int pgconn_await(const struct pgconn *c, short events, const struct pgconn_limit *limit,
 			 struct error *err);
+/* ERR_PROTOCOL: more than an answer may have. */
+CHECKED int pgconn_check_size(uint64_t bytes, struct error *err);
 /* From here on up to PGCONN_ANSWER_MAX may come. */
 void pgconn_expect_answer(struct pgconn *c);
 /* The session is gone: why, as far as it is known. */

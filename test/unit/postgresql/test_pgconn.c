@@ -184,7 +184,7 @@ test_flood_taken(void **state)
 	tear_down(&b);
 }
 
-/* One message that says it is huge: 256 MiB. */
+/* One message that says it is huge: 96 MiB. libpq may have all of it before anybody can look. */
 static bool
 boasts(void *arg, int fd, const char *sql, unsigned n)
 {
@@ -193,7 +193,7 @@ boasts(void *arg, int fd, const char *sql, unsigned n)
 	(void)arg, (void)sql;
 	if (n < FIRST)
 		return answer_well(fd);
-	if (!fakepg_send(fd, 'W', "\0\0", 3) || send(fd, "d\x10\x00\x00\x00", 5, MSG_NOSIGNAL) != 5)
+	if (!fakepg_send(fd, 'W', "\0\0", 3) || send(fd, "d\x06\x00\x00\x00", 5, MSG_NOSIGNAL) != 5)
 		return false;
 	while (send(fd, piece, sizeof(piece), MSG_NOSIGNAL) > 0)
 		;
