@@ -356,6 +356,7 @@ if wanted 'choice'; then
 	group_cut pg1 pg3
 	until_true 20 eval '[ "$(pg_sql "$T/pg3" "SELECT count(*) FROM pg_stat_wal_receiver")" = 0 ]'
 	pg_sql "$T/pg1" 'CREATE TABLE much AS SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) n; DROP TABLE much'
+	until_true 60 group_replayed pg2 "$(pg_sql "$T/pg1" 'SELECT pg_current_wal_flush_lsn()')"
 	group_mark
 	hf backup --group orders --tries 1
 	check 'one that is far behind is not chosen' happened GROUP_CHOSEN '.fields.copy == "pg2"'

@@ -37,7 +37,9 @@ check 'its time says so' [ "$(log_last .logs.to_time)" -ge "$now" ]
 check 'it is closed' [ "$(log_last .logs.closed)" = true ]
 first_to=$(log_last .logs.to)
 commit
+# The name alone is not flushed; what is committed behind it is.
 pg_sql "$T/pg1" "SELECT pg_create_restore_point('before the change')" >/dev/null
+commit
 at=$(flush)
 log_backup
 check 'another one' exits 0

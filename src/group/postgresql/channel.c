@@ -115,21 +115,6 @@ take_over(struct engine_session *s, const struct engine_session_order *order, ui
 	return channel_left_end(&s->d, order->before, deadline_ns, err);
 }
 
-/* The server ends whoever holds a slot that has become too expensive, and the slot with it: the session
- * is lost first, and why is seen only now, from how much log there would be to hold. */
-static int
-check_taken_over(struct engine_session *s, const struct engine_session_order *order,
-		 uint64_t deadline_ns, struct error *err)
-{
-	uint64_t ignored;
-	int rc = channel_beat(s, order->needed, deadline_ns, &ignored, err);
-
-	if (rc == ERR_CONTEXT_LOST && s->end > order->needed &&
-	    s->end - order->needed > s->keep_bytes)
-		return channel_logs_gone(s, ERR_LOGS_GONE, order->needed, err);
-	return rc;
-}
-
 static int
 begin(struct engine_session *s, const struct engine_session_order *order, uint64_t deadline_ns,
       struct error *err)
@@ -147,8 +132,8 @@ begin(struct engine_session *s, const struct engine_session_order *order, uint64
 		rc = channel_alone(&s->d, deadline_ns, err);
 	if (rc < 0)
 		return rc;
-	return order->before != NULL ? check_taken_over(s, order, deadline_ns, err)
-				     : channel_beat(s, 0, deadline_ns, &ignored, err);
+	return channel_beat(s, order->before != NULL ? order->needed : 0, deadline_ns, &ignored,
+			    err);
 }
 
 /* Its name is how it is found again, so it has a number that nobody else's has. */

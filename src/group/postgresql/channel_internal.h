@@ -26,9 +26,6 @@ uint32_t channel_timeline_of(const char *file_name);
 /* Make the session's slot. `of`: the slot to take the position from, "" to begin now. */
 CHECKED int channel_slot_take(struct engine_session *s, const char *of, uint64_t deadline_ns,
 			      struct error *err);
-/* ERR_LOGS_GONE, although they were held; or ERR_CONTEXT_LOST, while nothing held them. */
-int channel_logs_gone(const struct engine_session *s, enum err code, uint64_t needed,
-		      struct error *err);
 
 /* "holdfast_context_HASH_": what the slots of all contexts of this group begin with. */
 void channel_slot_prefix(const struct group *g, char text[CHANNEL_SLOT_MAX]);

@@ -92,8 +92,9 @@ look_at_slot(struct engine_session *s, uint64_t deadline_ns, PGresult **ret, str
 		1, params, 6, deadline_ns, ret, err);
 }
 
-int
-channel_logs_gone(const struct engine_session *s, enum err code, uint64_t needed, struct error *err)
+/* ERR_LOGS_GONE, although they were held; or ERR_CONTEXT_LOST, while nothing held them. */
+static int
+logs_gone(const struct engine_session *s, enum err code, uint64_t needed, struct error *err)
 {
 	char text[WALRANGE_LSN_LEN + 1];
 	const char *name = s->d.copy->name;
@@ -140,8 +141,11 @@ find_file(struct engine_session *s, uint64_t at, uint64_t deadline_ns, bool *ret
 	return rc;
 }
 
-/* Logs from `needed` on are there, though the slot began later: then nothing holds them, and they are
- * looked for. */
+/*
+ * Logs from `needed` on are there, though the slot began later: then nothing holds them, and they are
+ * looked for. The server ends whoever holds a slot that has become too expensive, before it removes the logs: a
+ * session that is opened again at once may still see them. Why they go is told by how much there would be to hold.
+ */
 static int
 check_logs(struct engine_session *s, uint64_t needed, uint64_t deadline_ns, struct error *err)
 {
@@ -153,7 +157,8 @@ check_logs(struct engine_session *s, uint64_t needed, uint64_t deadline_ns, stru
 	rc = find_file(s, needed, deadline_ns, &there, err);
 	if (rc < 0 || there)
 		return rc;
-	return channel_logs_gone(s, ERR_CONTEXT_LOST, needed, err);
+	bool dear = s->end > needed && s->end - needed > s->keep_bytes;
+	return logs_gone(s, dear ? ERR_LOGS_GONE : ERR_CONTEXT_LOST, needed, err);
 }
 
 static int
@@ -176,9 +181,8 @@ judge_beat(struct engine_session *s, const PGresult *r, uint64_t needed, struct 
 				  s->d.group->name, name);
 	}
 	if (PQgetisnull(r, 0, 4) == 1 || strcmp(PQgetvalue(r, 0, 5), "lost") == 0)
-		return channel_logs_gone(
-			s, s->keep_bytes != UINT64_MAX ? ERR_LOGS_GONE : ERR_CONTEXT_LOST, needed,
-			err);
+		return logs_gone(s, s->keep_bytes != UINT64_MAX ? ERR_LOGS_GONE : ERR_CONTEXT_LOST,
+				 needed, err);
 	return OK;
 }
 

@@ -35,6 +35,7 @@ agent_listens() { [ "$(grep -c 'Listening on' "$1/log")" -ge "$2" ]; }
 
 agent_stop() {
 	kill "-${1:-TERM}" "$agent" 2>/dev/null
+	kill -CONT "$agent" 2>/dev/null # one that stands still does not hear it
 	wait "$agent" 2>/dev/null
 }
 
