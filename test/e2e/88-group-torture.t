@@ -189,13 +189,14 @@ torture() {
 	echo "# round $round: $whats; after $after s, for $long s: exit code $code"
 }
 
-bad=0 compared=0
+bad=0 compared=0 rounds_done=0
 declare -A ended=()
 for round in $(seq "$rounds"); do
 	[ "$SECONDS" -lt "$budget" ] && [ "$bad" -lt 5 ] || break
 	torture
+	rounds_done=$((rounds_done + 1))
 done
-echo "# $round rounds in $SECONDS s, by exit code: $(for code in "${!ended[@]}"; do printf '%s: %s, ' "$code" "${ended[$code]}"; done)restored and compared: $compared"
+echo "# $rounds_done rounds in $SECONDS s, by exit code: $(for code in "${!ended[@]}"; do printf '%s: %s, ' "$code" "${ended[$code]}"; done)restored and compared: $compared"
 check 'every backup was right, or said that it may be repeated, and left nothing' [ "$bad" -eq 0 ]
 
 row=$(group_feed_at)
