@@ -69,6 +69,7 @@ class Torture:
         self.where, self.provider = kind.split("-", 1)
         self.mount, self.image, self.kind = mount, image, kind
         self.holdfast, self.state = os.environ["HOLDFAST"], os.environ["HOLDFAST_AGENT_STATE_DIR"]
+        self.dying = []  # pidfds of those who were killed
         self.mark = f"HF_TORTURE={os.getpid()}-{kind}"
         self.env = dict(os.environ, HF_TORTURE=self.mark.split("=", 1)[1])
         self.conf, self.work = os.environ["CONF"], os.path.dirname(os.environ["CONF"])
@@ -266,6 +267,8 @@ class Torture:
             try:
                 signal.pidfd_send_signal(fd, sig)
                 self.struck[what] = self.struck.get(what, 0) + 1
+                if sig == signal.SIGKILL:
+                    self.dying.append(os.dup(fd))
             except ProcessLookupError:
                 pass
         return fds
@@ -380,14 +383,24 @@ class Torture:
             left = [p for p in self.ours() if p != os.getpid()]
             for pid in left:
                 try:
+                    self.dying.append(os.pidfd_open(pid))
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
             if not left:
-                return
+                break
             if time.monotonic() > end:
                 raise Wrong(f"cannot be killed: {left}")
             time.sleep(0.01)
+        self.await_dead(time.monotonic() + 5)
+
+    def await_dead(self, end):
+        """Nothing in /proc shows of a process whose first thread is dead that another one is still in the kernel, and
+        freezes a file system there. One that waits there for a thaw is let be: it ends with that."""
+        while self.dying:
+            fd = self.dying.pop()
+            select.select([fd], [], [], max(0, end - time.monotonic()))
+            os.close(fd)
 
     def thaw(self):
         fd = os.open(self.mount, os.O_RDONLY)
