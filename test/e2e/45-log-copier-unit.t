@@ -7,17 +7,10 @@
 # written to and executed. It says when it is ready, and stores what the server writes.
 set -u
 cd "$(dirname "$0")/support" || exit 1
-. ./tap.sh
-. ./run.sh
-. ./agent.sh
-. ./pg.sh
-. ./loop.sh
-. ./group.sh
 . ./copier.sh
 
-group_possible || { skip 'the unit of the log copier' "$group_why"; done_testing; }
 command -v setpriv >/dev/null || { skip 'the unit of the log copier' 'no setpriv'; done_testing; }
-scratch copier-unit
+copier_scratch copier-unit 'the unit of the log copier'
 
 GROUP_AGENTS='' GROUP_MORE='
 [log_copier]

@@ -6,17 +6,10 @@
 # of as events 2153 and 2154; a promotion is followed; a LOG backup by hand has what was committed before it.
 set -u
 cd "$(dirname "$0")/support" || exit 1
-. ./tap.sh
-. ./run.sh
-. ./agent.sh
-. ./pg.sh
-. ./loop.sh
-. ./group.sh
 . ./copier.sh
 support=$PWD
 
-group_possible || { skip 'log copier' "$group_why"; done_testing; }
-scratch log-copier
+copier_scratch log-copier 'log copier'
 
 GROUP_AGENTS='' GROUP_MORE='
 [log_copier]

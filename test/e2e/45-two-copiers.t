@@ -7,16 +7,9 @@
 # somebody who does not know of a newer one.
 set -u
 cd "$(dirname "$0")/support" || exit 1
-. ./tap.sh
-. ./run.sh
-. ./agent.sh
-. ./pg.sh
-. ./loop.sh
-. ./group.sh
 . ./copier.sh
 
-group_possible || { skip 'two log copiers' "$group_why"; done_testing; }
-scratch two-copiers
+copier_scratch two-copiers 'two log copiers'
 
 GROUP_AGENTS='' GROUP_MORE='
 [log_copier]

@@ -5,16 +5,9 @@
 # log copier that runs, after a promotion, and when logs are missing.
 set -u
 cd "$(dirname "$0")/support" || exit 1
-. ./tap.sh
-. ./run.sh
-. ./agent.sh
-. ./pg.sh
-. ./loop.sh
-. ./group.sh
 . ./copier.sh
 
-group_possible || { skip 'log backups' "$group_why"; done_testing; }
-scratch log-backup
+copier_scratch log-backup 'log backups'
 
 GROUP_AGENTS='' GROUP_KEPT_SLOTS='^(pg[123]|holdfast.*|held.*)$'
 group_set_up

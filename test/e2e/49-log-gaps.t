@@ -7,16 +7,9 @@
 # be lost.
 set -u
 cd "$(dirname "$0")/support" || exit 1
-. ./tap.sh
-. ./run.sh
-. ./agent.sh
-. ./pg.sh
-. ./loop.sh
-. ./group.sh
 . ./copier.sh
 
-group_possible || { skip 'gaps in the logs' "$group_why"; done_testing; }
-scratch log-gaps
+copier_scratch log-gaps 'gaps in the logs'
 
 GROUP_AGENTS='pg2' GROUP_MORE='
 [log_copier]

@@ -5,16 +5,9 @@
 # database of moments before and after the promotion, with all that was committed until then and nothing else.
 set -u
 cd "$(dirname "$0")/support" || exit 1
-. ./tap.sh
-. ./run.sh
-. ./agent.sh
-. ./pg.sh
-. ./loop.sh
-. ./group.sh
 . ./copier.sh
 
-group_possible || { skip 'moments around a promotion' "$group_why"; done_testing; }
-scratch logs-promotion
+copier_scratch logs-promotion 'moments around a promotion'
 
 GROUP_AGENTS='pg2 pg3' GROUP_MORE='
 [log_copier]

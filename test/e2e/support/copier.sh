@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Log copiers of a group. Source it behind group.sh.
+# Log copiers of a group. Source it in this folder: it brings what it is made of.
 #
+#	copier_scratch NAME WHAT	a folder for this test, or it is skipped, with the reason
 #	copier_start			in the background, its pid in $copier; ends with the test. What it says: $T/copier.log
 #	copier_is_streaming [NAME]	from that copy; from the active one
 #	copier_stop SIGNAL CODE		and it must end so
@@ -15,6 +16,16 @@
 #
 #	second_host			another requester, on pg3's host: "$second" is the program there, with a state, a
 #					cache and a name of its own, and the same repository; hf2 is its hf
+
+for file in tap run agent pg loop group; do
+	# shellcheck source=/dev/null
+	. "./$file.sh"
+done
+
+copier_scratch() {
+	group_possible || { skip "$2" "$group_why"; done_testing; }
+	scratch "$1"
+}
 
 copier=
 copier_start() {
